@@ -1,0 +1,103 @@
+"""Declarations, validation, presets and round trips."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vde_nb.errors import SettingError
+from vde_nb.settings import PRESETS, Settings, declarations, resolve
+
+
+def test_names_are_unique_and_every_setting_says_what_it_is() -> None:
+    names = [one.name for one in declarations()]
+    assert len(names) == len(set(names))
+    for one in declarations():
+        assert one.help.endswith(".") and one.range
+        assert one.check(one.default) == one.default
+
+
+def test_an_unknown_name_is_a_type_error_that_lists_the_near_ones() -> None:
+    with pytest.raises(TypeError, match=r"no setting 'treshold'\. Did you mean .*'threshold'"):
+        resolve(treshold=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("threshold", 256, "threshold=256 is not allowed: whole number from 0 to 255"),
+        ("threshold", -1, "from 0 to 255"),
+        ("threshold", "50", "whole number"),
+        ("threshold", True, "whole number"),
+        ("threshold", 50.5, "whole number"),
+        ("threshold", None, "whole number"),
+        ("ssim_weight", float("nan"), "number from 0 to 1"),
+        ("ssim_weight", 1.01, "number from 0 to 1"),
+        ("fusion_weights", (), "must not be empty"),
+        ("fusion_weights", (0.1, 2.0), "list, each a number from 0 to 1"),
+        ("fusion_weights", "0.1", "list, each a number"),
+        ("colour", "gray", "one of 'grey', 'absolute', 'channels'. Did you mean 'grey'?"),
+        ("min_area", -5, "min_area=-5"),
+        ("max_megapixels", 0, "max_megapixels"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_the_range(
+    name: str, value: object, words: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        resolve(**{name: value})
+    assert words in str(caught.value)
+
+
+def test_numpy_scalars_lists_and_whole_floats_are_taken() -> None:
+    made = resolve(threshold=np.int64(60), ssim_weight=np.float32(0.25), thresholds=[10, 20.0])
+    assert (made.detect.threshold, made.difference.ssim_weight) == (60, 0.25)
+    assert made.detect.thresholds == (10, 20)
+    assert type(made.detect.threshold) is int
+    assert resolve(thresholds=40).detect.thresholds == (40,)
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"no preset 'publised'.*Did you mean 'published'"):
+        resolve(preset="publised")
+
+
+def test_presets_name_only_settings_that_exist() -> None:
+    for preset in PRESETS:
+        for method in ("hybrid", "multi_fusion", "ensemble"):
+            assert resolve(method, preset).preset == preset
+
+
+def test_what_is_given_wins_over_the_preset() -> None:
+    assert resolve("hybrid", "strict").detect.threshold == 80
+    assert resolve("hybrid", "strict", threshold=90).detect.threshold == 90
+
+
+def test_a_method_lists_only_what_it_uses() -> None:
+    hybrid = {one.name for one in declarations("hybrid")}
+    assert "threshold" in hybrid and "thresholds" not in hybrid and "clusters" not in hybrid
+    assert set(resolve("hybrid").to_dict()) == hybrid | {"method", "preset"}
+
+
+@given(
+    st.sampled_from(["hybrid", "multi_fusion", "ensemble"]),
+    st.sampled_from(list(PRESETS)),
+    st.integers(0, 255),
+    st.floats(0, 1),
+    st.lists(st.integers(0, 255), min_size=1, max_size=5),
+)
+def test_settings_survive_json(
+    method: str, preset: str, threshold: int, weight: float, thresholds: list[int]
+) -> None:
+    made = resolve(method, preset, threshold=threshold, ssim_weight=weight, thresholds=thresholds)
+    back = Settings.from_dict(json.loads(json.dumps(made.to_dict())))
+    assert back.to_dict() == made.to_dict()
+
+
+def test_settings_cannot_be_changed_in_place() -> None:
+    with pytest.raises(AttributeError):
+        resolve().detect.threshold = 3  # type: ignore[misc]
