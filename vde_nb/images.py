@@ -1,0 +1,439 @@
+"""Anything a user hands over -> a checked RGB picture, and a pair of them of one size.
+
+From here on a picture is RGB, ``uint8``, C-contiguous ``(H, W, 3)``, and never anything else. What
+has to be changed on the way there is said in words in ``notes``: a comparison is only as honest as
+the pictures that enter it. The rules, where a rule had to be chosen:
+
+- **16 bits** become ``round((value - low) * 255 / (high - low))``, ``low`` and ``high`` being the
+  smallest and largest value in the picture: over all colour channels together, pixels that are
+  fully transparent left out. Two 16-bit pictures of a pair share one range, the smallest to the
+  largest value over both, so that a difference in brightness stays one. Beside a picture that is
+  not 16-bit, and where all values are equal, the range is 0–65535.
+- **Floats** must lie in 0–1 and become ``round(value * 255)``.
+- **Transparency** is laid over white, after the colours have become 8-bit.
+- **EXIF orientation** is applied, once, whatever the format. **Colour profiles** are not.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import cv2
+import numpy as np
+import xxhash
+
+from vde_nb._decode import TRUNCATED, BadImage, Native, check_size, decode, from_array, from_pil
+from vde_nb.errors import ImageError, SettingError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+__all__ = ["ImagePair", "Picture", "Source", "load", "load_pair"]
+
+#: What can be loaded. A string, because Pillow is not imported for the sake of a name.
+Source: TypeAlias = (
+    "str | os.PathLike[Any] | bytes | bytearray | memoryview | BinaryIO | Image | NDArray[Any]"
+)
+Box: TypeAlias = tuple[int, int, int, int]
+
+FITS = ("error", "crop", "pad")
+# The least share of the current picture that fit="crop" must leave. Below it the proportions have
+# nothing to do with each other, and scaling to cover would need endless memory.
+LEAST_CROP = 0.05
+LEAST_SIDE = 7  # a handful of pixels has any proportions, within rounding, and shows nothing
+FULL_RANGE = (0, 65535)
+TOLERANCE = 1e-6  # how far floats may lie outside 0–1: arithmetic leaves such crumbs
+URL = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A checked picture.
+
+    Attributes
+    ----------
+    array
+        ``(H, W, 3)`` ``uint8``, RGB, C-contiguous; a read-only view. An array that already was
+        like this has not been copied: don't write to it while a comparison is using it.
+    name
+        The path as it was given; for anything else the name of the argument.
+    notes
+        Everything that was done that changes the picture, in words.
+    """
+
+    array: NDArray[np.uint8] = field(repr=False)
+    name: str = "image"
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of shape and pixels, 32 hex digits; computed at first use, without copying."""
+        digest = xxhash.xxh3_128(repr(self.array.shape).encode())
+        digest.update(self.array.data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePair:
+    """Two pictures of one size.
+
+    Attributes
+    ----------
+    reference, current
+        The pictures; `current` as resized, cropped or padded to the size of `reference`.
+    notes
+        The notes of both, each with ``"reference: "`` or ``"current: "`` before it.
+    valid
+        Where the current picture really is, ``(x, y, w, h)``, if it was padded; else None.
+    """
+
+    reference: Picture
+    current: Picture
+    notes: tuple[str, ...] = ()
+    valid: Box | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(H, W)`` of both, in pixels."""
+        height, width = self.reference.array.shape[:2]
+        return height, width
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of both pictures and `valid`, 32 hex digits."""
+        content = f"{self.reference.key} {self.current.key} {self.valid}"
+        return xxhash.xxh3_128_hexdigest(content.encode())
+
+
+def load(source: Source, *, name: str = "image", max_megapixels: float = 200.0) -> Picture:
+    """Load one picture.
+
+    Parameters
+    ----------
+    source
+        A path; the bytes of a file, or a binary file object to read them from (it stays open); a
+        PIL image; an array. Files can be JPEG, PNG, WebP, TIFF, BMP, GIF or anything else Pillow
+        opens; of several frames or pages the first is taken. Arrays can be ``(H, W)``,
+        ``(H, W, 1)`` grey, ``(H, W, 2)`` grey + alpha, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA;
+        ``uint8`` 0–255, ``uint16`` 0–65535 or floats 0–1. A contiguous ``uint8`` RGB array is not
+        copied.
+    name
+        What to call the picture where it has no path.
+    max_megapixels
+        Files that unpack to more than this are refused, before they are unpacked.
+
+    Returns
+    -------
+    Picture
+        RGB, ``uint8``, ``(H, W, 3)``.
+
+    Raises
+    ------
+    ImageError
+        If it is no picture, or cannot be read; the message names it and says what to do.
+    SettingError
+        If `max_megapixels` is not a positive number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> picture = load(np.array([[0, 1000], [3000, 4000]], np.uint16))
+    >>> picture.array[..., 0].tolist(), picture.notes
+    ([[0, 64], [191, 255]], ('16-bit greys scaled from 0–4000 to 0–255',))
+    """
+    _check_limit(max_megapixels)
+    name = _name_of(source, name)
+    native = _read(source, name, max_megapixels)
+    return _finish(native, name, _value_range(native))
+
+
+def load_pair(
+    reference: Source, current: Source, *, fit: str = "error", max_megapixels: float = 200.0
+) -> ImagePair:
+    """Load two pictures, in two threads, and bring the current one to the size of the reference.
+
+    A current picture of the same proportions, up to the pixel that rounding costs, is resized.
+
+    Parameters
+    ----------
+    reference, current
+        As `source` in `load`.
+    fit
+        For other proportions. ``"error"``: refuse. ``"crop"``: scale the current picture, its
+        proportions kept, until it covers the reference, and cut off what juts out, equally on
+        both sides. ``"pad"``: scale it to fit inside, centred; the rest is filled with the
+        reference's own pixels, so that the padding is never a change.
+    max_megapixels
+        As in `load`, for each of the two.
+
+    Returns
+    -------
+    ImagePair
+        Two pictures of one size.
+
+    Raises
+    ------
+    ImageError
+        If either cannot be read, or their proportions do not allow the `fit`.
+    SettingError
+        If `fit` or `max_megapixels` is not what it can be.
+    """
+    if fit not in FITS:
+        raise SettingError(f"fit={fit!r} is not possible; it can be {', '.join(map(repr, FITS))}")
+    _check_limit(max_megapixels)
+    names = _name_of(reference, "reference"), _name_of(current, "current")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(_read, reference, names[0], max_megapixels)
+        second = first  # one file object can be read, and one PIL image unpacked, only once
+        if current is not reference:
+            second = pool.submit(_read, current, names[1], max_megapixels)
+        natives = first.result(), second.result()
+        ranges = [found for found in map(_value_range, natives) if found]
+        span, why = FULL_RANGE, ", the full range, because the other picture is not 16-bit"
+        if len(ranges) == 2:
+            span = min(low for low, _ in ranges), max(high for _, high in ranges)
+            why = ", the range of both pictures together"
+        ref, cur = pool.map(lambda native, name: _finish(native, name, span, why), natives, names)
+    cur, valid = _fitted(ref, cur, fit)
+    notes = [f"reference: {note}" for note in ref.notes] + [f"current: {n}" for n in cur.notes]
+    return ImagePair(ref, cur, tuple(notes), valid)
+
+
+def _check_limit(max_megapixels: float) -> None:
+    if not isinstance(max_megapixels, (int, float)) or not max_megapixels > 0:
+        raise SettingError(f"max_megapixels={max_megapixels!r} is not a positive number")
+
+
+@contextmanager
+def _blame(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a picture into an ImageError that names it."""
+    try:
+        yield
+    except BadImage as error:
+        raise ImageError(f"{name} {error}") from None  # says all that the cause does
+    except Exception as error:
+        # Pillow and OpenCV meet bad data with OSError, SyntaxError, struct.error, KeyError,
+        # MemoryError, cv2.error and more: no list of them is complete.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = f"is damaged, or of a kind that cannot be read: {reason}"
+        reason = TRUNCATED if "truncated" in str(error).lower() else reason
+        raise ImageError(f"{name} {reason}") from error
+
+
+def _name_of(source: object, default: str) -> str:
+    if not isinstance(source, (str, os.PathLike)):
+        return default
+    name = os.fsdecode(source) or "''"
+    return name if len(name) <= 300 else f"{name[:300]}…"
+
+
+def _read(source: object, name: str, max_megapixels: float) -> Native:
+    """Pixels of any `Source`, as stored."""
+    # A PIL image cannot exist before PIL is imported: no need to import it in order to look.
+    pil = sys.modules.get("PIL.Image")
+    with _blame(name):
+        if isinstance(source, (str, os.PathLike)):
+            return decode(_read_path(os.fsdecode(source)), max_megapixels)
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return decode(bytes(source), max_megapixels)
+        if pil is not None and isinstance(source, pil.Image):
+            # what is unpacked already is in memory: no limit
+            limit = max_megapixels if getattr(source, "tile", None) else np.inf
+            check_size(source.width, source.height, limit)
+            return from_pil(source)
+        if hasattr(source, "__array__"):
+            return from_array(source)
+        if hasattr(source, "read"):
+            return decode(_read_file_object(source), max_megapixels)
+        raise BadImage(
+            f"is not a picture but a {type(source).__name__}; pass a path, the bytes of a file, a "
+            "binary file object, a PIL image or a NumPy array"
+        )
+
+
+def _read_path(given: str) -> bytes:
+    if URL.match(given):
+        raise BadImage("is a URL, and those are not fetched; download it and pass its path")
+    path = Path(given)
+    try:
+        path = path.expanduser()
+        if path.is_dir():
+            raise BadImage("is a folder, not a picture")
+        if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+            raise BadImage("is not a regular file")
+        return path.read_bytes()  # cv2.imread does not find paths beyond ASCII on Windows
+    except FileNotFoundError as error:
+        raise BadImage(f"does not exist{_hint(path)}") from error
+    except PermissionError as error:
+        raise BadImage("may not be read: permission denied") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadImage(f"cannot be read: {error}") from error
+
+
+def _hint(path: Path) -> str:
+    """Up to three files in the folder with names like this one."""
+    if not path.parent.is_dir():
+        return f"; nor does the folder {path.parent}"
+    try:
+        names = {p.name.casefold(): p.name for p in islice(path.parent.iterdir(), 5000)}
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(path.name.casefold(), names, 3)
+    return f"; did you mean {' or '.join(names[n] for n in near)}?" if near else ""
+
+
+def _read_file_object(file: Any) -> bytes:
+    data = file.read()
+    if isinstance(data, str):
+        raise BadImage("is a text file; open it with mode 'rb'")
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise BadImage(f"is no file: its read() gives a {type(data).__name__}, not bytes")
+    if not data:
+        raise BadImage("is empty (0 bytes); if it has been read before, call .seek(0) first")
+    return bytes(data)
+
+
+def _value_range(native: Native) -> tuple[int, int] | None:
+    """Smallest and largest value of 16-bit colours; None for other pixels."""
+    if native.pixels.dtype != np.uint16:
+        return None
+    colours, alpha = _split(native.pixels)
+    if alpha is not None and not alpha.all():
+        colours = colours[alpha > 0]  # nobody chose the colours of what is not seen
+    return (int(colours.min()), int(colours.max())) if colours.size else FULL_RANGE
+
+
+def _finish(native: Native, name: str, span: tuple[int, int] | None, why: str = "") -> Picture:
+    """Convert pixels as stored to a picture; `span` is the range 16-bit values are scaled from."""
+    pixels, notes = native.pixels, list(native.notes)
+    if pixels.dtype.kind == "f":
+        with _blame(name):
+            _check_floats(pixels)
+        pixels = np.rint(pixels * 255).astype(np.uint8)  # the crumbs vanish in rounding
+        notes.append("floats scaled from 0–1 to 0–255")
+    colours, alpha = _split(pixels)
+    if pixels.dtype == np.uint16:
+        low, high = span or FULL_RANGE
+        if low == high:
+            (low, high), why = FULL_RANGE, ", all values being equal"
+        colours = _table(low, high)[colours]
+        kind = "greys" if colours.ndim == 2 else "colours"
+        notes.append(f"16-bit {kind} scaled from {low}–{high} to 0–255{why}")
+        alpha = None if alpha is None else _table(*FULL_RANGE)[alpha]
+    if alpha is not None and alpha.min() < 255:
+        a = (alpha if colours.ndim == 2 else alpha[..., None]).astype(np.uint16)
+        # (x + (x >> 8)) >> 8 with 128 added to x is x / 255, rounded, all within 16 bits
+        x = colours * a + (255 * (255 - a) + 128)
+        colours = ((x + (x >> 8)) >> 8).astype(np.uint8)
+        notes.append("transparency laid over white")
+    if colours.ndim == 2:
+        colours = cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_GRAY2RGB)
+    # a view, as the writeable flag of the array itself is its owner's
+    array = np.ascontiguousarray(colours).view()
+    array.setflags(write=False)
+    return Picture(array, name, tuple(notes))
+
+
+def _split(pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Split into colours, (H, W) or (H, W, 3), and alpha (H, W), None where there is none."""
+    if pixels.ndim == 2:
+        return pixels, None
+    channels = pixels.shape[2]
+    alpha = pixels[..., -1] if channels in (2, 4) else None
+    return (pixels[..., 0] if channels < 3 else pixels[..., :3]), alpha
+
+
+def _table(low: int, high: int) -> NDArray[np.uint8]:
+    """Values 0–65535 -> ``round((value - low) * 255 / (high - low))``, cut to 0–255."""
+    values = (np.arange(65536) - low) * 255.0 / (high - low)
+    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+
+
+def _check_floats(pixels: NDArray[Any]) -> None:
+    low, high = pixels.min(), pixels.max()  # NaN if there is one
+    if low >= -TOLERANCE and high <= 1 + TOLERANCE:
+        return
+    finite = pixels[np.isfinite(pixels)]
+    low, high = (finite.min(), finite.max()) if finite.size else (np.nan, np.nan)
+    if finite.size < pixels.size:
+        nans = np.isnan(pixels).sum()
+        raise BadImage(
+            f"has {nans} NaN and {pixels.size - finite.size - nans} infinite of {pixels.size} "
+            f"values (the others: {low:g} to {high:g}); replace them, as with np.nan_to_num"
+        )
+    outside = ((pixels < -TOLERANCE) | (pixels > 1 + TOLERANCE)).sum()
+    remedy = "map them to 0–1: (array - array.min()) / (array.max() - array.min())"
+    if low >= 0:
+        remedy = f"divide by {255 if high <= 255 else 65535 if high <= 65535 else 'the largest'}"
+    raise BadImage(
+        f"has {outside} of {pixels.size} floats outside 0–1, from {low:g} to {high:g}; {remedy}"
+    )
+
+
+def _fitted(reference: Picture, current: Picture, fit: str) -> tuple[Picture, Box | None]:
+    """Bring `current` to the size of `reference`; also where it lies, if it was padded."""
+    (high, wide), (h, w) = reference.array.shape[:2], current.array.shape[:2]
+    if (h, w) == (high, wide):
+        return current, None
+    was, wanted = f"{w} × {h}", f"{wide} × {high} pixels"
+    # One side predicted from the other and the other picture is off by a pixel at most, as after
+    # rounding: |h / w * wide - high| <= 1, or the same with pictures or sides exchanged.
+    if abs(h * wide - high * w) <= max(h, w, high, wide):
+        if min(h, w, high, wide) < LEAST_SIDE:
+            raise ImageError(
+                f"{current.name} is {was} pixels and {reference.name} is {wanted}: with a side "
+                f"under {LEAST_SIDE} pixels there is nothing to resize by; compare pictures of "
+                "one size"
+            )
+        note = f"resized from {was} to {wanted}, the size of the reference"
+        return _changed(current, _resized(current.array, wide, high), note), None
+    both = f"{current.name} is {was} pixels and {reference.name} is {wanted}"
+    if fit == "error":
+        raise ImageError(
+            f'{both}, of other proportions; pass fit="crop" to scale the current picture and cut '
+            'off what juts out, or fit="pad" to show all of it'
+        )
+    scale = (max if fit == "crop" else min)(wide / w, high / h)
+    if fit == "crop":
+        tall, broad = max(high, round(h * scale)), max(wide, round(w * scale))
+        if high * wide < LEAST_CROP * tall * broad:
+            raise ImageError(
+                f'{both}: fit="crop" would leave less than {LEAST_CROP:.0%} of it; pass fit="pad"'
+            )
+        y, x = (tall - high) // 2, (broad - wide) // 2
+        array = _resized(current.array, broad, tall)[y : y + high, x : x + wide]
+        note = f"scaled from {was} to {broad} × {tall} and cropped to {wanted}"
+        return _changed(current, array, f"{note}, the size of the reference"), None
+    tall, broad = min(high, max(1, round(h * scale))), min(wide, max(1, round(w * scale)))
+    y, x = (high - tall) // 2, (wide - broad) // 2
+    array = reference.array.copy()
+    array[y : y + tall, x : x + broad] = _resized(current.array, broad, tall)
+    note = f"scaled from {was} to {broad} × {tall} and padded to {wanted} with the reference's own"
+    return _changed(current, array, note), (x, y, broad, tall)
+
+
+def _resized(array: NDArray[np.uint8], width: int, height: int) -> NDArray[Any]:
+    """Resize, averaging when shrinking (no moiré), cubic when enlarging."""
+    shrinks = height <= array.shape[0] and width <= array.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(array, (width, height), interpolation=how)
+
+
+def _changed(picture: Picture, array: NDArray[np.uint8], note: str) -> Picture:
+    array = np.ascontiguousarray(array)
+    array.setflags(write=False)
+    return replace(picture, array=array, notes=(*picture.notes, note))
