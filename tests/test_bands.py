@@ -1,0 +1,76 @@
+"""Bands on threads: all rows once, errors told, no waiting for ever."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from vde_nb import _bands
+from vde_nb._bands import Scratch, for_each_band
+
+
+def test_every_row_is_worked_on_once() -> None:
+    rows = np.zeros(2001, int)
+
+    def work(first: int, end: int) -> None:
+        rows[first:end] += 1
+
+    for_each_band(work, 2001, 1000, 64)
+    assert (rows == 1).all()
+
+
+def test_an_error_ends_the_work_and_is_told_after_all_threads_left() -> None:
+    running: set[int] = set()
+    done: list[int] = []
+
+    def work(first: int, end: int) -> None:
+        running.add(first)
+        if first == 64:
+            running.discard(first)
+            raise ValueError("band 64")
+        done.append(first)
+        running.discard(first)
+
+    with pytest.raises(ValueError, match="band 64"):
+        for_each_band(work, 100_000, 1000, 64)
+    assert not running
+    assert len(done) < 1000, "no further bands were begun"
+
+
+def test_bands_within_bands_do_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_bands, "_workers", lambda: 2)
+    count = [0]
+    lock = threading.Lock()
+
+    def inner(first: int, end: int) -> None:
+        with lock:
+            count[0] += 1
+
+    def outer(first: int, end: int) -> None:
+        for_each_band(inner, 1000, 1000, 100)
+
+    threads = [
+        threading.Thread(target=for_each_band, args=(outer, 1000, 1000, 100), daemon=True)
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+    assert count[0] == 4 * 10 * 10
+
+
+def test_scratch_is_kept_per_name_and_thread() -> None:
+    scratch = Scratch()
+    first = scratch.get("a", (3, 4), np.uint8)
+    assert scratch.get("a", (4, 3), np.uint8).base is first.base
+    assert scratch.get("b", (3, 4), np.uint8).base is not first.base
+    assert scratch.get("a", (3, 4), np.int32).dtype == np.int32
+    others: list[object] = []
+    thread = threading.Thread(target=lambda: others.append(scratch.get("a", (3, 4), np.int32).base))
+    thread.start()
+    thread.join()
+    assert others[0] is not scratch.get("a", (3, 4), np.int32).base
