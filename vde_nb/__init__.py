@@ -1,0 +1,62 @@
+"""vde-nb: compare a reference picture with a current one; find, outline, name, grade changes.
+
+>>> import vde_nb as vde
+>>> pair = vde.samples.load("tyre")
+>>> result = vde.compare(pair.reference, pair.current)
+>>> len(result.anomalies) == len(pair.truth.regions)
+True
+
+Start with :func:`compare`. :func:`methods` and :func:`segmenters` list what there is to choose
+from, :mod:`vde_nb.samples` has pictures to try it on, :func:`anomaly_type` adds a type of yours.
+"""
+
+import importlib
+from typing import Any
+
+from vde_nb._version import __version__
+from vde_nb.classify import anomaly_type, anomaly_types, remove_anomaly_type
+from vde_nb.compare import compare
+from vde_nb.comparison import Anomaly, Comparison
+from vde_nb.errors import (
+    ImageError,
+    MissingExtraError,
+    OutputError,
+    SettingError,
+    VdeError,
+)
+from vde_nb.images import ImagePair, load_pair
+from vde_nb.listing import methods, segmenters
+from vde_nb.settings import Settings
+
+# Only what stands here is public; `compare` and `methods` are the functions, although modules of
+# these names exist: they are imported above, before the functions take the names.
+__all__ = [
+    "Anomaly",
+    "Comparison",
+    "ImageError",
+    "ImagePair",
+    "MissingExtraError",
+    "OutputError",
+    "SettingError",
+    "Settings",
+    "VdeError",
+    "__version__",
+    "anomaly_type",
+    "anomaly_types",
+    "compare",
+    "load_pair",
+    "methods",
+    "remove_anomaly_type",
+    "samples",
+    "segmenters",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "samples":  # draws with Pillow, which comparing two files does without
+        return importlib.import_module("vde_nb.samples")
+    raise AttributeError(f"module 'vde_nb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,316 @@
+"""compare(): the staged, memoised run from two pictures to a finished comparison."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vde_nb.classify import SEVERITIES, SHAPE_TYPES, Region, classify
+from vde_nb.comparison import Anomaly, Comparison
+from vde_nb.detect import Candidate
+from vde_nb.difference import kernel_failure, kernel_state
+from vde_nb.errors import SettingError
+from vde_nb.images import ImagePair, Source, load_pair
+from vde_nb.methods import Finding, Input, get_method
+from vde_nb.methods.base import difference_stage
+from vde_nb.methods.multi_fusion import each_mask
+from vde_nb.segment import Outline, Prompt, Scene, get_segmenter
+from vde_nb.settings import ImageSettings, SegmentSettings, Settings, declarations, resolve
+from vde_nb.stages import StageCache, Staged, Stages, shared_cache
+
+__all__ = ["again", "compare", "single_masks"]
+
+#: Seconds after which a file's time stamp tells whether it was written again.
+_SETTLED = 2.0
+#: Share of the picture that seldom changes in earnest.
+_MANY = 0.08
+_TOO_LATE = "fit and max_megapixels decide how files are read; call compare() on the files."
+
+
+def compare(
+    reference: Source | ImagePair,
+    current: Source | None = None,
+    *,
+    method: str = "hybrid",
+    preset: str = "default",
+    cache: StageCache | None = shared_cache,
+    **settings: Any,
+) -> Comparison:
+    """Find, outline, name and grade what differs between two pictures.
+
+    Parameters
+    ----------
+    reference
+        The golden picture: path, bytes, binary file object, PIL image or array; or an
+        :class:`~vde_nb.images.ImagePair` holding both.
+    current
+        The picture to check, in any of those forms.
+    method
+        ``"hybrid"`` (recommended), ``"multi_fusion"`` or ``"ensemble"``; see
+        :func:`vde_nb.methods`.
+    preset
+        ``"default"``; ``"published"`` for exactly the published notebooks; ``"sensitive"`` or
+        ``"strict"``.
+    cache
+        Where results of stages are kept, so that the next call computes only what changed;
+        None keeps nothing, and spares the hashing of the pictures.
+    **settings
+        Any setting of any stage by its own name, such as ``threshold=60``; see
+        :mod:`vde_nb.settings`.
+
+    Returns
+    -------
+    Comparison
+        Boxes, outlines, types, severities, heatmap and scores.
+
+    Raises
+    ------
+    ImageError
+        A picture cannot be read, the two cannot be compared, or they are smaller than 7 x 7.
+    SettingError
+        A setting has a value outside its range, or names an unknown method or segmenter.
+    TypeError
+        There is no setting of that name; the message lists the nearest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> reference = np.full((60, 80, 3), 90, np.uint8)
+    >>> current = reference.copy()
+    >>> current[20:40, 30:60] = 200
+    >>> result = compare(reference, current, segmenter="none")
+    >>> result
+    Comparison(hybrid, 80\u00d760, 1 anomaly, SSIM 0.8329, 19.50 % changed)
+    """
+    chosen = resolve(get_method(method).name, preset, **settings)
+    get_segmenter(chosen.segment.segmenter)  # a wrong name is told before any work is done
+    stage = Stages(cache)
+    if isinstance(reference, ImagePair):
+        if current is not None:
+            raise SettingError("Give either an ImagePair, or a reference and a current picture.")
+        if chosen.images != ImageSettings():
+            raise SettingError(_TOO_LATE)
+        pair = reference
+    elif current is None:
+        raise SettingError("compare() needs two pictures: compare(reference, current).")
+    else:
+        pair = _load(reference, current, chosen, stage)
+    return _run(pair, chosen, stage, _unused(chosen.method, settings))
+
+
+def again(comparison: Comparison, **changes: Any) -> Comparison:
+    """See :meth:`vde_nb.Comparison.again`."""
+    old = comparison.settings
+    method = get_method(changes.pop("method", old.method)).name
+    preset = changes.pop("preset", old.preset)
+    usual = resolve(old.method, old.preset).flat()
+    given = {name: value for name, value in old.flat().items() if value != usual[name]}
+    chosen = resolve(method, preset, **{**given, **changes})
+    if chosen.images != old.images:
+        raise SettingError(_TOO_LATE)
+    get_segmenter(chosen.segment.segmenter)
+    # Somebody may have written into the arrays since: what is computed from them now is kept for
+    # this comparison only, and never found under the content they once had.
+    stage = Stages(comparison._cache, owner=id(comparison.pair))
+    return _run(comparison.pair, chosen, stage, _unused(method, changes))
+
+
+def _unused(method: str, given: Iterable[str]) -> list[str]:
+    """Notes on settings that were given although the method has no use for them."""
+    used = {declared.name for declared in declarations(method)}
+    return [f"{name} is not used by {method}." for name in given if name not in used]
+
+
+def single_masks(
+    comparison: Comparison,
+) -> Iterator[tuple[float, int, npt.NDArray[np.bool_]]]:
+    """See :meth:`vde_nb.Comparison.masks`."""
+    settings = comparison.settings
+    if settings.method not in ("multi_fusion", "ensemble"):
+        raise SettingError(
+            f"{settings.method} makes one mask, comparison.mask; many are united by multi_fusion "
+            "and ensemble."
+        )
+    images = Input(Staged(comparison.reference, None), Staged(comparison.current, None))
+    return each_mask(
+        difference_stage(images, settings, Stages(None)).value,
+        settings.difference.fusion_weights,
+        settings.detect.thresholds,
+        settings.detect.open_iterations,
+        settings.detect.close_iterations,
+    )
+
+
+def _file_key(source: object) -> Hashable | None:
+    """Identity of a file's content without reading it; None when it has none."""
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    try:
+        info = Path(os.fsdecode(source)).expanduser().stat()
+    except (OSError, ValueError, RuntimeError):
+        return None  # load() says what is wrong
+    # A file this young may be written again within the tick of a coarse file system's clock.
+    if not stat.S_ISREG(info.st_mode) or time.time() - info.st_mtime < _SETTLED:
+        return None
+    return (
+        os.fsdecode(source),
+        info.st_dev,
+        info.st_ino,
+        info.st_size,
+        info.st_mtime_ns,
+        info.st_ctime_ns,
+    )
+
+
+def _load(reference: Source, current: Source, settings: Settings, stage: Stages) -> ImagePair:
+    return stage(
+        "images",
+        load_pair,
+        Staged(reference, _file_key(reference) if stage.cache is not None else None),
+        Staged(current, _file_key(current) if stage.cache is not None else None),
+        fit=settings.images.fit,
+        max_megapixels=settings.images.max_megapixels,
+    ).value
+
+
+def _run(pair: ImagePair, settings: Settings, stage: Stages, remarks: Sequence[str]) -> Comparison:
+    method = get_method(settings.method)
+    keep = stage.cache is not None
+    images = Input(
+        Staged(pair.reference.array, pair.reference.key if keep else None),
+        Staged(pair.current.array, pair.current.key if keep else None),
+    )
+    finding = method.find(images, settings, stage)
+    outlines = stage(
+        "segmentation",
+        _outlines,
+        finding.candidates,
+        finding.heatmap,
+        images.reference,
+        images.current,
+        pair.current.key if keep else "",
+        settings.segment,
+    )
+    # Rules a user registered may change between two calls, so this stage is never kept.
+    anomalies = stage(
+        "classification",
+        _anomalies,
+        Staged(finding, None),
+        Staged(outlines.value[0], None),
+        Staged(images, None),
+        Staged(settings, None),
+        keep=False,
+    ).value
+    changed = int(np.count_nonzero(finding.mask.value))
+    compared = finding.mask.value.size
+    if pair.valid is not None:  # what was padded was not compared
+        compared = pair.valid[2] * pair.valid[3]
+    notes = [*remarks, *pair.notes, *outlines.value[1]]
+    if settings.classify.classifier == "rules" and any(
+        anomaly.type in SHAPE_TYPES for anomaly in anomalies
+    ):
+        notes.append(
+            f"{', '.join(sorted({a.type for a in anomalies} & SHAPE_TYPES))}: types are guessed "
+            "from the shape of the box, severities from its area."
+        )
+    if changed > _MANY * compared:
+        notes.append(
+            "Much has changed. If the camera moved or the light is another, bring the pictures "
+            "together first; preset='strict' keeps only what differs most."
+        )
+    if kernel_failure() is not None:
+        notes.append(f"The compiled SSIM kernel {kernel_state()}.")
+    return Comparison(
+        pair=pair,
+        settings=settings,
+        anomalies=anomalies,
+        heatmap=finding.heatmap.value,
+        clean_heatmap=finding.clean.value,
+        threshold=finding.threshold,
+        mask=finding.mask.value,
+        ssim_score=finding.score,
+        change_score_percent=changed / compared * 100,
+        timings=stage.timings,
+        notes=tuple(dict.fromkeys(notes)),
+        _cache=stage.cache,
+    )
+
+
+def _outlines(
+    candidates: list[Candidate],
+    heatmap: npt.NDArray[np.uint8],
+    reference: npt.NDArray[np.uint8],
+    current: npt.NDArray[np.uint8],
+    key: str,
+    settings: SegmentSettings,
+) -> tuple[list[Outline], tuple[str, ...]]:
+    """One outline per candidate, and what there is to say about them."""
+    kept = get_segmenter("none")
+    scene = Scene(reference, current, heatmap, key)
+    prompts = [_prompt(candidate, settings.segment_margin) for candidate in candidates]
+    outlines = kept.prepare(scene).segment(prompts)
+    if settings.segmenter == kept.name or not prompts:
+        return outlines, ()
+    notes: list[str] = []
+    sizes = [w * h for _, _, w, h in (candidate.box for candidate in candidates)]
+    largest = sorted(range(len(prompts)), key=lambda i: -sizes[i])[: settings.segment_limit]
+    if len(largest) < len(prompts):
+        notes.append(
+            f"{len(prompts) - len(largest)} of {len(prompts)} regions keep the detected mask: "
+            f"only the {len(largest)} largest are outlined (segment_limit)."
+        )
+    segmenter = get_segmenter(settings.segmenter)
+    answers = segmenter.prepare(scene).segment([prompts[i] for i in largest])
+    for i, outline in zip(largest, answers, strict=True):
+        if not outline.mask.any():
+            notes.append(f"{segmenter.name} found nothing in some regions: they keep their mask.")
+            continue
+        outlines[i] = outline
+        if outline.note:
+            notes.append(outline.note)
+    return outlines, tuple(dict.fromkeys(notes))
+
+
+def _prompt(candidate: Candidate, margin: float) -> Prompt:
+    _, _, w, h = candidate.box
+    points = tuple((x, y, 1) for x, y in candidate.points)
+    return Prompt(candidate.box, points, candidate.mask, reach=round(margin * max(w, h)))
+
+
+def _anomalies(
+    finding: Finding, outlines: Sequence[Outline], images: Input, settings: Settings
+) -> list[Anomaly]:
+    heatmap = finding.heatmap.value
+    rules = settings.classify
+    made: list[dict[str, Any]] = []
+    for candidate, outline in zip(finding.candidates.value, outlines, strict=True):
+        x, y, w, h = outline.box
+        region = Region(
+            outline.box, outline.mask, images.reference.value, images.current.value, heatmap
+        )
+        label = classify(region, rules.classifier, otherwise=finding.otherwise)
+        heat = cv2.mean(heatmap[y : y + h, x : x + w], outline.mask.view(np.uint8))[0]
+        made.append(
+            {
+                "box": outline.box,
+                "type": label.type,
+                "severity": label.severity,
+                "score": heat / 255,
+                "area": region.area,
+                "outline": outline.mask,
+                "points": candidate.points,
+                "evidence": label.evidence,
+                "shape": heatmap.shape,
+            }
+        )
+    if rules.order == "worst_first":
+        made.sort(key=lambda one: (-SEVERITIES.index(one["severity"]), -one["area"]))
+    return [Anomaly(number=number, **one) for number, one in enumerate(made, 1)]

@@ -1,0 +1,297 @@
+"""What a comparison found: the objects a user holds in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vde_nb.detect import Box
+from vde_nb.images import ImagePair
+from vde_nb.settings import Settings
+
+if TYPE_CHECKING:
+    import os
+
+    from matplotlib.figure import Figure
+
+    from vde_nb.stages import StageCache
+
+__all__ = ["Anomaly", "Comparison"]
+
+
+@dataclass(frozen=True, eq=False)
+class Anomaly:
+    """One region that changed.
+
+    Attributes
+    ----------
+    number
+        Position in :attr:`Comparison.anomalies`, from 1; the number drawn beside it.
+    box
+        ``(x, y, w, h)`` in reference pixels, half-open.
+    type
+        Name of the anomaly type.
+    severity
+        ``"minor"``, ``"moderate"`` or ``"major"``.
+    score
+        Mean heat inside the outline, in [0, 1].
+    area
+        Pixels inside the outline.
+    outline
+        ``(h, w)`` bool, the outline's inside in the frame of `box`.
+    points
+        Points ``(x, y)`` the region was prompted with, if any.
+    evidence
+        The measurements behind type and severity.
+    shape
+        ``(H, W)`` of the picture.
+    """
+
+    number: int
+    box: Box
+    type: str
+    severity: str
+    score: float
+    area: int
+    outline: npt.NDArray[np.bool_] = field(repr=False)
+    points: tuple[tuple[int, int], ...] = field(repr=False)
+    evidence: Mapping[str, float] = field(repr=False)
+    shape: tuple[int, int] = field(repr=False)
+
+    @property
+    def x(self) -> int:
+        """Left edge, in pixels."""
+        return self.box[0]
+
+    @property
+    def y(self) -> int:
+        """Top edge, in pixels."""
+        return self.box[1]
+
+    @property
+    def w(self) -> int:
+        """Width, in pixels."""
+        return self.box[2]
+
+    @property
+    def h(self) -> int:
+        """Height, in pixels."""
+        return self.box[3]
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """The region in the whole picture, ``(H, W)`` bool; made anew at each call."""
+        whole = np.zeros(self.shape, np.bool_)
+        x, y, w, h = self.box
+        whole[y : y + h, x : x + w] = self.outline
+        return whole
+
+    @cached_property
+    def centroid(self) -> tuple[float, float]:
+        """Centre of mass ``(x, y)`` of the outline, in pixels."""
+        rows, columns = np.nonzero(self.outline)
+        return float(columns.mean()) + self.x, float(rows.mean()) + self.y
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """The result of :func:`vde_nb.compare`.
+
+    As the last value of a notebook cell it shows the annotated picture and a table. Its arrays
+    are read-only, because later comparisons may share them: write into a ``.copy()``.
+
+    Attributes
+    ----------
+    pair
+        The two pictures on one grid; `reference` and `current` are their arrays.
+    settings
+        Everything that decided what was found.
+    anomalies
+        The regions that changed.
+    heatmap
+        ``(H, W)`` uint8, 0 = same, 255 = as different as can be.
+    clean_heatmap
+        The heatmap after morphology: ``clean_heatmap > threshold`` is `mask`.
+    threshold
+        See `clean_heatmap`.
+    mask
+        ``(H, W)`` bool, the pixels that count as changed, before segmentation.
+    ssim_score
+        Mean structural similarity; 1 = identical.
+    change_score_percent
+        Share of `mask` in the picture (without what was padded), in percent.
+    timings
+        Milliseconds per stage; 0 for what was found in the cache.
+    notes
+        Everything a reader should know: how pictures were converted, what fell back to what.
+    """
+
+    pair: ImagePair
+    settings: Settings
+    anomalies: list[Anomaly]
+    heatmap: npt.NDArray[np.uint8]
+    clean_heatmap: npt.NDArray[np.uint8]
+    threshold: int
+    mask: npt.NDArray[np.bool_]
+    ssim_score: float
+    change_score_percent: float
+    timings: Mapping[str, float]
+    notes: tuple[str, ...]
+    _cache: StageCache | None = None
+
+    @property
+    def method(self) -> str:
+        """Name of the method that was used."""
+        return self.settings.method
+
+    @property
+    def reference(self) -> npt.NDArray[np.uint8]:
+        """The reference picture, ``(H, W, 3)`` RGB uint8."""
+        return self.pair.reference.array
+
+    @property
+    def current(self) -> npt.NDArray[np.uint8]:
+        """The current picture on the reference's grid, ``(H, W, 3)`` RGB uint8."""
+        return self.pair.current.array
+
+    @property
+    def reference_name(self) -> str:
+        """Path of the reference as it was given, or ``"reference"``."""
+        return self.pair.reference.name
+
+    @property
+    def image_name(self) -> str:
+        """Path of the current picture as it was given, or ``"current"``."""
+        return self.pair.current.name
+
+    def again(self, **changes: Any) -> Comparison:
+        """Compare the same pictures with some settings changed.
+
+        Stages whose inputs stay the same are not computed again: a new threshold costs
+        milliseconds.
+
+        Parameters
+        ----------
+        **changes
+            `method`, `preset` and any setting, as for :func:`vde_nb.compare`. Settings that
+            differ from their preset stay as they are.
+        """
+        from vde_nb.compare import again
+
+        return again(self, **changes)
+
+    def masks(self) -> Iterator[tuple[float, int, npt.NDArray[np.bool_]]]:
+        """Every single mask that multi-fusion and the ensemble unite: (weight, threshold, mask).
+
+        Raises
+        ------
+        SettingError
+            The method has no such masks.
+        """
+        from vde_nb.compare import single_masks
+
+        return single_masks(self)
+
+    def annotated(
+        self,
+        *,
+        opacity: float = 0.2,
+        outlines: bool = True,
+        boxes: bool = True,
+        labels: bool = True,
+        colour_by: str = "severity",
+    ) -> npt.NDArray[np.uint8]:
+        """The current picture with outlines, boxes and labels, ``(H, W, 3)`` RGB uint8.
+
+        Parameters
+        ----------
+        opacity
+            Of the tint inside the outlines, in [0, 1].
+        outlines, boxes, labels
+            What to draw.
+        colour_by
+            ``"severity"`` or ``"type"``.
+        """
+        from vde_nb.figure import annotated
+
+        return annotated(
+            self,
+            opacity=opacity,
+            outlines=outlines,
+            boxes=boxes,
+            labels=labels,
+            colour_by=colour_by,
+        )
+
+    def plot(self) -> Figure:
+        """The five-panel figure: reference, current, heatmap, mask, annotated."""
+        from vde_nb.figure import plot
+
+        return plot(self)
+
+    def to_json(
+        self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
+    ) -> str:
+        """``results.json`` as text; written to `path` when one is given."""
+        from vde_nb import export
+
+        return export.to_json(self, path, overwrite=overwrite)
+
+    def to_coco(
+        self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
+    ) -> str:
+        """COCO annotations (RLE masks) as text; written to `path` when one is given."""
+        from vde_nb import export
+
+        return export.to_coco(self, path, overwrite=overwrite)
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> str:
+        """One row per anomaly as CSV text; written to `path` when one is given."""
+        from vde_nb import export
+
+        return export.to_csv(self, path, overwrite=overwrite)
+
+    def to_html(
+        self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
+    ) -> str:
+        """A self-contained HTML report as text; written to `path` when one is given."""
+        from vde_nb import export
+
+        return export.to_html(self, path, overwrite=overwrite)
+
+    def to_frame(self) -> Any:
+        """One row per anomaly as a pandas DataFrame (pandas must be installed)."""
+        from vde_nb import export
+
+        return export.to_frame(self)
+
+    def save(
+        self, folder: str | os.PathLike[str], *, overwrite: bool = False, **options: Any
+    ) -> dict[str, Path]:
+        """Write annotated picture, heatmap, mask and ``results.json`` into `folder`.
+
+        Options are those of :func:`vde_nb.export.save`. Returns the paths written.
+        """
+        from vde_nb import export
+
+        return export.save(self, folder, overwrite=overwrite, **options)
+
+    def __repr__(self) -> str:
+        count = len(self.anomalies)
+        height, width = self.pair.shape
+        return (
+            f"Comparison({self.method}, {width}\u00d7{height}, "
+            f"{count} {'anomaly' if count == 1 else 'anomalies'}, "
+            f"SSIM {self.ssim_score:.4f}, {self.change_score_percent:.2f} % changed)"
+        )
+
+    def _repr_html_(self) -> str:
+        from vde_nb.figure import notebook_html
+
+        return notebook_html(self)
