@@ -1,0 +1,123 @@
+"""A comparison as a folder of files."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vde_nb._png import png
+from vde_nb._write import expand, write_all
+from vde_nb.errors import SettingError
+from vde_nb.export._coco import to_coco
+from vde_nb.export._report import to_html
+from vde_nb.export._results import to_json
+from vde_nb.export._table import to_csv
+from vde_nb.settings import nearest
+
+if TYPE_CHECKING:
+    from vde_nb.comparison import Anomaly, Comparison
+
+__all__ = ["save"]
+
+#: What can be saved: name, file, and what makes its content.
+_FILES: dict[str, tuple[str, Callable[[Comparison], bytes | str]]] = {
+    "annotated": ("annotated.png", lambda comparison: png(comparison.annotated())),
+    "heatmap": ("heatmap.png", lambda comparison: png(comparison.heatmap)),
+    "mask": ("mask.png", lambda comparison: png(comparison.mask)),
+    "reference": ("reference.png", lambda comparison: png(comparison.reference)),
+    "current": ("current.png", lambda comparison: png(comparison.current)),
+    "results": ("results.json", to_json),
+    "coco": ("coco.json", to_coco),
+    "csv": ("anomalies.csv", to_csv),
+    "html": ("report.html", to_html),
+}
+_MASKS = "masks"
+_WHAT = (*_FILES, _MASKS)
+
+
+def save(
+    comparison: Comparison,
+    folder: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    what: str | Iterable[str] = ("annotated", "heatmap", "results"),
+) -> dict[str, Path]:
+    """Write a comparison into a folder: all of the files, or none.
+
+    Parameters
+    ----------
+    comparison
+        What :func:`vde_nb.compare` returned.
+    folder
+        Where to; made if it does not exist.
+    overwrite
+        Replace files that exist. Other files in the folder stay, so that of an earlier save with
+        more anomalies some of its ``masks/`` are left.
+    what
+        ``"all"``, or any of
+
+        - ``"annotated"``, ``"reference"``, ``"current"``: PNG pictures;
+        - ``"heatmap"``: ``heatmap.png``, the heat itself in 8-bit grey;
+        - ``"mask"``: ``mask.png``, 255 where something changed;
+        - ``"masks"``: ``masks/001_<type>.png`` for each anomaly, 255 inside its outline;
+        - ``"results"``: ``results.json``; ``"coco"``: ``coco.json``; ``"csv"``: ``anomalies.csv``;
+        - ``"html"``: ``report.html``.
+
+    Returns
+    -------
+    dict
+        The path of each of `what`; for ``"masks"`` their folder, missing when there is no anomaly.
+
+    Raises
+    ------
+    SettingError
+        `what` names something that cannot be saved.
+    OutputError
+        A file exists, or cannot be written.
+    """
+    names = _chosen(what)
+    root = expand(folder)
+    contents: dict[Path, Callable[[], bytes | str]] = {}
+    paths: dict[str, Path] = {}
+    for name in names:
+        if name in _FILES:
+            file, make = _FILES[name]
+            paths[name] = root / file
+            contents[root / file] = partial(make, comparison)
+        elif comparison.anomalies:
+            paths[name] = root / _MASKS
+            for anomaly in comparison.anomalies:
+                contents[root / _MASKS / _mask_name(anomaly)] = partial(_mask_png, anomaly)
+    write_all(contents, overwrite=overwrite)
+    return paths
+
+
+def _chosen(what: str | Iterable[str]) -> tuple[str, ...]:
+    asked = (what,) if isinstance(what, str) else tuple(what)
+    for name in asked:
+        if name not in (*_WHAT, "all"):
+            close = nearest(name, _WHAT)
+            hint = f" Did you mean {close}?" if close else ""
+            raise SettingError(
+                f"what={name!r} cannot be saved: {', '.join(_WHAT)}, or 'all'.{hint}"
+            )
+    return _WHAT if "all" in asked else tuple(dict.fromkeys(asked))
+
+
+def _mask_name(anomaly: Anomaly) -> str:
+    """File name of an anomaly's mask: ASCII, so that archives and other systems can keep it.
+
+    Types are made of letters of any alphabet; the number in front tells masks apart.
+    """
+    plain = unicodedata.normalize("NFKD", anomaly.type).encode("ascii", "ignore").decode()
+    short = re.sub(r"[^A-Za-z0-9_-]+", "_", plain)[:40] or "anomaly"
+    return f"{anomaly.number:03d}_{short}.png"
+
+
+def _mask_png(anomaly: Anomaly) -> bytes:
+    return png(anomaly.mask)
