@@ -1,0 +1,7 @@
+"""``python -m vde_nb`` is ``vde-nb``."""
+
+import sys
+
+from vde_nb.cli import main
+
+sys.exit(main())

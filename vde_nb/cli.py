@@ -1,0 +1,408 @@
+"""The command line: ``vde-nb compare``, ``vde-nb demo``, ``vde-nb doctor``.
+
+A thin face of :func:`vde_nb.compare`. Its options are made from the declarations in
+:mod:`vde_nb.settings`, so a new setting is an option without an edit here.
+
+Two pictures are compared in less time than Python and NumPy need to start, so a command imports
+what it needs when it runs, and makes no options but its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import io
+import json
+import os
+import shutil
+import sys
+import zlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from vde_nb._version import __version__
+from vde_nb.errors import OutputError, SettingError, VdeError
+from vde_nb.settings import PRESETS, Declaration, declarations
+
+if TYPE_CHECKING:
+    from vde_nb.comparison import Comparison
+    from vde_nb.samples import Truth
+
+__all__ = ["main"]
+
+_ROWS = 20  # of the table on the terminal; the files have all of them
+
+# What `vde-nb demo` writes, and the list of checksums it knows its own files by.
+_DEMO_FILES = ("reference.png", "current.png", "annotated.png", "heatmap.png", "results.json")
+_DEMO_LIST = ".vde-nb-demo.json"
+_SAVE = "instead: annotated heatmap mask masks reference current results coco csv html all"
+
+_COMPARE_END = """\
+exit status: 0 no anomalies, 1 anomalies, 2 an error
+example: vde-nb compare golden.png today.png --json | jq .anomalies"""
+
+_NEXT = """
+Next:
+  Look at the outlines in annotated.png, then compare pictures of your own:
+    {command} compare reference.jpg current.jpg --out results
+  Or look at this pair in a notebook (Jupyter comes with the extra [lab]; the
+  repository has a tour, notebooks/01_quickstart.ipynb):
+    import vde_nb as vde
+    result = vde.compare(
+        {reference!r},
+        {current!r},
+    )
+    result"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Leaves errors and printing to this module, so that all of it is done in one way."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingError(f"{message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        _say(message, to=file, end="")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    arguments
+        The words behind ``vde-nb``; those of this process by default.
+
+    Returns
+    -------
+    int
+        0 when all is well, 1 when ``compare`` found anomalies, 2 an error, 130 an interrupt.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack the letters of a file name
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        options = _parse(words)
+        return _COMMANDS[options.command][2](options)
+    except SystemExit as done:  # --help and --version have printed
+        return int(done.code or 0)
+    except KeyboardInterrupt:
+        _say("vde-nb: interrupted", to=sys.stderr)
+        return 130
+    except Exception as error:
+        if "--debug" in words:
+            import traceback
+
+            _say(_safe(traceback.format_exc(), keep="\n"), to=sys.stderr, end="")
+        told = str(error).replace('fit="', '--fit "')  # the remedy in the words of this place
+        if isinstance(error, MemoryError):
+            told = "There is not enough memory for pictures of this size."
+        elif not isinstance(error, (VdeError, OSError)):
+            told = f"{type(error).__name__}: {error} (a fault in vde-nb; --debug shows where)"
+        _say(f"vde-nb: error: {_safe(told)}", to=sys.stderr)
+        return 2
+
+
+def _say(text: str, *, to: TextIO | None = None, end: str = "\n") -> None:
+    """Print, and bear that whoever reads has seen enough and closed the pipe."""
+    stream = to or sys.stdout
+    try:
+        print(text, file=stream, end=end, flush=True)
+    except OSError as error:
+        # What is left in the buffer must not fail once more when the interpreter shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _safe(text: object, keep: str = "") -> str:
+    """Write everything a terminal might obey as an escape, but for the letters to `keep`."""
+    return "".join(
+        one if one.isprintable() or one in keep else one.encode("unicode_escape").decode()
+        for one in str(text)
+    )
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    top = _Parser(
+        prog="vde-nb",
+        description="Compare pictures: find, outline, name and grade what changed.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"vde-nb {__version__}")
+    commands = top.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
+    parsers = {}
+    for name, (summary, fill, _) in _COMMANDS.items():
+        parsers[name] = parser = commands.add_parser(
+            name,
+            help=summary[0].lower() + summary[1:-1],
+            description=summary,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name in words:
+            fill(parser)
+            parser.add_argument("--debug", action="store_true", help="show where an error arose")
+    options, unknown = top.parse_known_args(words or ["--help"])
+    if unknown:
+        parser = parsers.get(options.command, top)
+        name = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
+        if not name:
+            parser.error(f"one argument too many: {unknown[0]!r}")
+        parser.error(f"there is no option {name}{_near(name, parser._option_string_actions)}")
+    return options
+
+
+def _near(word: str, words: Iterable[str]) -> str:
+    bare = {one.lstrip("-"): one for one in words}  # two dashes in common are no likeness
+    close = [bare[one] for one in difflib.get_close_matches(word.lstrip("-"), bare)]
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no folder")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path's own fails for unknown users
+
+
+def _compare_options(parser: argparse.ArgumentParser) -> None:
+    from vde_nb.methods import METHODS
+
+    parser.usage, parser.epilog = "%(prog)s REF CUR [--out DIR] [options]", _COMPARE_END
+    add = parser.add_argument
+    add("reference", metavar="REF", help="the reference picture, as it should be")
+    add("current", metavar="CUR", help="the current picture, to be checked")
+    for name, known, usual in ("method", METHODS, "hybrid"), ("preset", PRESETS, "default"):
+        facts = f"{', '.join(known)} [default {usual}]"
+        add(f"--{name}", metavar="NAME", default=usual, help=facts)
+    add = parser.add_argument_group("output").add_argument
+    add("--out", metavar="DIR", type=_folder, help="folder for annotated, heatmap and results")
+    add("--save", metavar="WHAT", nargs="+", help=_SAVE)
+    add("--overwrite", action="store_true", help="replace results that are in DIR already")
+    add("--json", action="store_true", help="print results.json instead of the summary")
+    add("--quiet", action="store_true", help="print no summary")
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for declared in sorted(declarations(), key=lambda one: one.advanced):
+        title = "advanced" if declared.advanced else declared.stage
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        _add_setting(groups[title], declared)
+
+
+def _option(declared: Declaration) -> str:
+    return "--" + declared.name.replace("_", "-")
+
+
+def _add_setting(group: argparse._ArgumentGroup, declared: Declaration) -> None:
+    default = " ".join(map(str, declared.default)) if declared.many else declared.default
+    unit = f", in {declared.unit}" if declared.unit else ""
+    facts = f"default {default}"
+    how: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+    if declared.kind is not bool:
+        word = {int: "N", float: "X", str: "NAME"}[declared.kind]
+        if declared.choices:
+            word = "|".join(declared.choices)
+        elif declared.kind is not str:
+            facts = f"{declared.range}{unit}; {facts}"
+        how = {"type": _reader(declared), "nargs": "+" if declared.many else None, "metavar": word}
+    if declared.methods:
+        facts += f"; used by {', '.join(declared.methods)}"
+    group.add_argument(
+        _option(declared),
+        dest=declared.name,
+        default=argparse.SUPPRESS,  # what is not given is not there, so that presets show through
+        help=f"{declared.help} [{facts}]".replace("%", "%%"),
+        **how,
+    )
+
+
+def _reader(declared: Declaration) -> Callable[[str], Any]:
+    """Make a function from one word of the command line to a checked value."""
+
+    def read(text: str) -> Any:
+        try:
+            value: Any = declared.kind(text)
+        except ValueError:
+            value = text  # the check below says what was expected
+        try:
+            checked = declared.check(value)
+        except SettingError as error:
+            lost = declared.many and value is text  # a picture, swallowed by the option's list
+            hint = " The pictures stand before the options." if lost else ""
+            raise argparse.ArgumentTypeError(str(error).partition("=")[2] + hint) from error
+        return checked[0] if declared.many else checked
+
+    return read
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from vde_nb.compare import compare
+    from vde_nb.methods import get_method
+
+    if options.out is None and (options.save or options.overwrite):
+        raise SettingError("--save and --overwrite are about a folder: give --out DIR as well.")
+    method = get_method(options.method).name
+    given = [one for one in declarations() if hasattr(options, one.name)]
+    for one in given:
+        if one not in declarations(method):
+            _say(f"vde-nb: note: {_option(one)} is not used by {method}", to=sys.stderr)
+    result = compare(
+        options.reference,
+        options.current,
+        method=method,
+        preset=options.preset,
+        cache=None,  # a process that compares once finds nothing again: spare the hashing
+        **{one.name: getattr(options, one.name) for one in given},
+    )
+    files: Collection[Path] = ()
+    if options.out is not None:
+        what = {"what": options.save} if options.save else {}
+        files = result.save(options.out, overwrite=options.overwrite, **what).values()
+    if options.json:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8 wherever it is made
+        _say(result.to_json())
+    elif not options.quiet:
+        _say(_summary(result, files))
+    return 1 if result.anomalies else 0
+
+
+def _summary(result: Comparison, files: Collection[Path], truth: Truth | None = None) -> str:
+    import textwrap
+
+    height, width = result.pair.shape
+    count = len(result.anomalies)
+    lines = [
+        f"{result.image_name} against {result.reference_name}",
+        f"{count or 'No'} {'anomaly' if count == 1 else 'anomalies'}, "
+        f"{result.change_score_percent:.3g} % of the picture changed, SSIM {result.ssim_score:.6f}",
+        f"{width}\u00d7{height} pixels, method {result.method}, "
+        f"{sum(result.timings.values()) / 1000:.2f} s",
+    ]
+    if count:
+        lines += ["", *_table(result)]
+    if truth:
+        masks = [one.mask for one in result.anomalies]
+        found = sum(any((mask & known.mask).any() for mask in masks) for known in truth.regions)
+        false = sum(not (mask & truth.mask).any() for mask in masks)
+        lines += ["", f"{found} of {len(truth.regions)} known anomalies found, {false} false"]
+    # that an option is not used was said when the work began
+    notes = [note for note in result.notes if " is not used by " not in note]
+    lines += ["", "Notes:"] if notes else []
+    for note in notes:
+        lines += textwrap.wrap(
+            _safe(note), 79, initial_indent="  ", subsequent_indent="    ", break_long_words=False
+        )
+    if files:
+        lines += ["", "Written:", *(f"  {path}" for path in files)]
+    return "\n".join(map(_safe, lines))
+
+
+def _table(result: Comparison) -> list[str]:
+    line = "{:>4}  {:<14}  {:<8}  {:>5}  {:>9}  {:>5}  {:>5}  {:>5}  {:>5}".format
+    lines = [line("#", "type", "severity", "score", "area", "x", "y", "w", "h")]
+    for one in result.anomalies[:_ROWS]:
+        heat = f"{one.score:.2f}"
+        lines.append(line(one.number, one.type, one.severity, heat, one.area, *one.box))
+    more = len(result.anomalies) - _ROWS
+    return [*lines, f"and {more} more; results.json has all of them"] if more > 0 else lines
+
+
+def _demo_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--sample", metavar="NAME", default="tyre", help="which pair [default %(default)s]")
+    add("--list", action="store_true", help="list the samples and leave")
+    add("--out", metavar="DIR", type=_folder, default="vde-nb-demo", help="[default vde-nb-demo]")
+    add("--method", metavar="NAME", default="hybrid", help="as for compare [default %(default)s]")
+    add("--overwrite", action="store_true", help="replace files the demo did not write, too")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from vde_nb import samples
+    from vde_nb.compare import compare
+    from vde_nb.methods import get_method
+
+    if options.list:
+        _say("\n".join(samples.list()))
+        return 0
+    method = get_method(options.method).name  # a wrong name is told before anything is written
+    folder: Path = options.out
+    if _demo_was_here(folder, options.overwrite):
+        _say(f"Replacing the earlier demo in {_safe(folder)}.\n")
+    pair = samples.load(options.sample)
+    reference, current = map(str, pair.save(folder, overwrite=True))
+    _remember(folder)  # now already: the comparison may be interrupted
+    result = compare(reference, current, method=method, cache=None)
+    result.save(folder, overwrite=True)
+    _remember(folder)
+    _say(_summary(result, [folder / name for name in _DEMO_FILES], pair.truth))
+    command = shutil.which("vde-nb") and "vde-nb"  # a virtual environment may not be active
+    _say(
+        _NEXT.format(
+            command=command or Path(sys.executable).with_name("vde-nb"),
+            reference=str(Path(reference).resolve()),
+            current=str(Path(current).resolve()),
+        )
+    )
+    return 0
+
+
+def _demo_was_here(folder: Path, overwrite: bool) -> bool:
+    """Whether an earlier demo is to be replaced; an error if anything else would be.
+
+    The demo knows its files by a checksum: a picture somebody painted into since then is theirs.
+    """
+    try:
+        known = dict(json.loads((folder / _DEMO_LIST).read_bytes())["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
+    try:
+        inside = _checksums(folder)
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        raise OutputError(f"{folder} is a file; choose a folder with --out DIR.") from None
+    strange = sorted(name for name in inside if known.get(name) != inside[name])
+    if strange and not overwrite:
+        raise OutputError(
+            f"{folder} holds what the demo did not write, or what was changed since: "
+            f"{', '.join(strange[:3])}. Choose another folder with --out DIR, or replace the "
+            "demo's files with --overwrite."
+        )
+    return bool(inside) and not strange
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    """Checksums of the demo's files, -1 for anything else that is in `folder`."""
+    # Names with a dot are litter of file managers and Jupyter; none is ever replaced.
+    inside = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
+    ours = {name for name, path in inside.items() if name in _DEMO_FILES and path.is_file()}
+    return {name: zlib.crc32(inside[name].read_bytes()) if name in ours else -1 for name in inside}
+
+
+def _remember(folder: Path) -> None:
+    (folder / _DEMO_LIST).write_text(json.dumps({"files": _checksums(folder)}), encoding="utf-8")
+
+
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from vde_nb.doctor import examine
+
+    report = examine()
+    _say(report.to_json() if options.json else _safe(report.to_text(), keep="\n"))
+    return 0 if report.ok else 2
+
+
+#: Every command: what it does, what makes its options, what runs it.
+_COMMANDS: dict[str, tuple[str, Callable[..., None], Callable[..., int]]] = {
+    "compare": ("Compare a current picture with a reference.", _compare_options, _compare),
+    "demo": ("See it work on pictures that come with it.", _demo_options, _demo),
+    "doctor": ("Say what is installed and try it.", _doctor_options, _doctor),
+}
