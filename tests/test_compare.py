@@ -141,6 +141,14 @@ def test_again_on_a_changed_array_poisons_nothing(pair: tuple[np.ndarray, np.nda
     assert [one.box for one in other.anomalies] == [one.box for one in fresh.anomalies] != []
 
 
+def test_what_one_pair_keeps_for_itself_no_later_pair_finds() -> None:
+    reference = picture(100, 120, channels=3)
+    pairs = [load_pair(reference, reference) for _ in range(3)]
+    assert len({pair.token for pair in pairs}) == 3
+    tokens = [load_pair(reference, reference).token for _ in range(50)]  # the pairs are gone
+    assert len(set(tokens)) == 50
+
+
 def test_a_result_can_be_sent_to_another_process(pair: tuple[np.ndarray, np.ndarray]) -> None:
     for cache in (StageCache(), shared_cache):
         result = compare(*pair, cache=cache)

@@ -119,7 +119,7 @@ def again(comparison: Comparison, **changes: Any) -> Comparison:
     get_segmenter(chosen.segment.segmenter)
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
-    stage = Stages(comparison._cache, owner=id(comparison.pair))
+    stage = Stages(comparison._cache, owner=comparison.pair.token)
     return _run(comparison.pair, chosen, stage, _unused(method, changes))
 
 

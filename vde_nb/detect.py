@@ -18,11 +18,9 @@ import numpy.typing as npt
 
 from vde_nb._bands import Scratch, for_each_band
 from vde_nb._buffers import empty
+from vde_nb.images import Box
 
 __all__ = ["Box", "Candidate", "candidates", "clean", "threshold_mask"]
-
-Box = tuple[int, int, int, int]
-"""``(x, y, w, h)`` in reference pixels, half-open: columns ``x`` to ``x + w - 1``."""
 
 UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]

@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["ImagePair", "Picture", "Source", "load", "load_pair"]
+__all__ = ["Box", "ImagePair", "Picture", "Source", "load", "load_pair"]
 
 #: What can be loaded. A string, because Pillow is not imported for the sake of a name.
 Source: TypeAlias = (
     "str | os.PathLike[Any] | bytes | bytearray | memoryview | BinaryIO | Image | NDArray[Any]"
 )
-Box: TypeAlias = tuple[int, int, int, int]
+Box: TypeAlias = tuple[int, int, int, int]  # (x, y, w, h) in pixels, half-open
 
 FITS = ("error", "crop", "pad")
 # The least share of the current picture that fit="crop" must leave. Below it the proportions have
@@ -99,12 +99,15 @@ class ImagePair:
         The notes of both, each with ``"reference: "`` or ``"current: "`` before it.
     valid
         Where the current picture really is, ``(x, y, w, h)``, if it was padded; else None.
+    token
+        Stands for this very pair, whatever its content; unlike an ``id`` it is never given again.
     """
 
     reference: Picture
     current: Picture
     notes: tuple[str, ...] = ()
     valid: Box | None = None
+    token: object = field(default_factory=object, init=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
