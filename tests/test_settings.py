@@ -68,8 +68,87 @@ def test_an_unknown_preset_is_refused() -> None:
 
 def test_presets_name_only_settings_that_exist() -> None:
     for preset in PRESETS:
-        for method in ("hybrid", "multi_fusion", "ensemble"):
-            assert resolve(method, preset).preset == preset
+        for method in ("robust", "hybrid", "multi_fusion", "ensemble"):
+            if (method, preset) != ("robust", "published"):
+                assert resolve(method, preset).preset == preset
+
+
+def test_the_published_notebooks_have_no_robust_method() -> None:
+    with pytest.raises(
+        SettingError, match=r"no method 'robust': .* hybrid, multi_fusion, ensemble"
+    ):
+        resolve("robust", "published")
+    with pytest.raises(SettingError, match="no method 'robust'"):
+        resolve(preset="published")
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"align": True}, "auto"),
+        ({"align": False}, "off"),
+        ({"align": np.bool_(True)}, "auto"),
+        ({"align": "affine"}, "affine"),
+        ({"normalise": True}, "local"),
+        ({"normalise": False}, "off"),
+        ({"normalise": "global"}, "global"),
+    ],
+)
+def test_true_and_false_are_choices_where_that_says_something(
+    given: dict[str, object], taken: str
+) -> None:
+    for method in ("robust", "hybrid"):
+        assert resolve(method, **given).flat()[next(iter(given))] == taken
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("align", "rigid", "one of 'off', 'auto', 'translation', 'affine', 'homography'"),
+        ("align", 1, "align=1"),
+        ("align", None, "align=None"),
+        ("normalise", "locl", "Did you mean 'local'"),
+        ("classifier", True, "classifier=True"),
+        ("fit", True, "fit=True"),
+        ("flow", "yes", "true or false"),
+        ("flow", 1, "true or false"),
+        ("antialiasing", "off", "true or false"),
+        ("tolerance", 11, "whole number from 0 to 10"),
+        ("tolerance", -1, "tolerance=-1"),
+        ("false_alarms", 0, "false_alarms=0"),
+        ("false_alarms", float("inf"), "false_alarms=inf"),
+    ],
+)
+def test_the_settings_of_registration_and_tolerance_are_checked(
+    name: str, value: object, words: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        resolve(**{name: value})
+    assert words in str(caught.value)
+
+
+def test_robust_aligns_and_levels_and_the_others_only_when_asked() -> None:
+    robust = resolve()
+    assert (robust.method, robust.align.align, robust.align.normalise) == (
+        "robust",
+        "auto",
+        "local",
+    )
+    for method in ("hybrid", "multi_fusion", "ensemble"):
+        for preset in PRESETS:
+            chosen = resolve(method, preset).align
+            assert (chosen.align, chosen.normalise) == ("off", "off")
+
+
+def test_every_preset_of_robust_is_robust_and_more_or_less_sensitive() -> None:
+    sensitive, usual, strict = (
+        resolve("robust", one) for one in ("sensitive", "default", "strict")
+    )
+    for chosen in (sensitive, usual, strict):
+        assert chosen.align.align == "auto" and chosen.detect.open_iterations == 0
+    for name in ("threshold", "min_area"):
+        low, middle, high = (one.flat()[name] for one in (sensitive, usual, strict))
+        assert low < middle < high
 
 
 def test_what_is_given_wins_over_the_preset() -> None:
@@ -78,8 +157,13 @@ def test_what_is_given_wins_over_the_preset() -> None:
 
 
 def test_a_method_lists_only_what_it_uses() -> None:
+    robust = {one.name for one in declarations("robust")}
+    assert {"tolerance", "false_alarms", "antialiasing", "threshold", "align"} <= robust
+    assert not robust & {"ssim_weight", "fusion_weights", "ssim_overflow", "colour", "thresholds"}
+    assert set(resolve("robust").to_dict()) == robust | {"method", "preset"}
     hybrid = {one.name for one in declarations("hybrid")}
     assert "threshold" in hybrid and "thresholds" not in hybrid and "clusters" not in hybrid
+    assert not hybrid & {"tolerance", "false_alarms", "antialiasing"}
     assert set(resolve("hybrid").to_dict()) == hybrid | {"method", "preset"}
 
 
@@ -96,6 +180,25 @@ def test_settings_survive_json(
     made = resolve(method, preset, threshold=threshold, ssim_weight=weight, thresholds=thresholds)
     back = Settings.from_dict(json.loads(json.dumps(made.to_dict())))
     assert back.to_dict() == made.to_dict()
+
+
+@given(
+    st.sampled_from([one for one in PRESETS if one != "published"]),
+    st.sampled_from(["off", "auto", "translation", "affine", "homography", True, False]),
+    st.sampled_from(["off", "global", "local", True, False]),
+    st.booleans(),
+    st.integers(0, 10),
+    st.floats(0.0001, 100),
+)
+def test_settings_of_robust_survive_json(
+    preset: str, align: object, light: object, flow: bool, tolerance: int, false_alarms: float
+) -> None:
+    given = {"align": align, "normalise": light, "flow": flow, "antialiasing": flow}
+    made = resolve("robust", preset, tolerance=tolerance, false_alarms=false_alarms, **given)
+    back = Settings.from_dict(json.loads(json.dumps(made.to_dict())))
+    assert back == made
+    bare = {key: val for key, val in made.to_dict().items() if key != "method"}
+    assert Settings.from_dict(bare) == made, "robust is what is meant where no method is named"
 
 
 def test_settings_cannot_be_changed_in_place() -> None:

@@ -20,8 +20,8 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["Box", "ImagePair", "Picture", "Source", "load", "load_pair"]
+__all__ = ["Box", "ImagePair", "Picture", "Placement", "Source", "load", "load_pair"]
 
 #: What can be loaded. A string, because Pillow is not imported for the sake of a name.
 Source: TypeAlias = (
@@ -87,6 +87,28 @@ class Picture:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where the pixels of a resized, cropped or padded picture lie in it as it was read.
+
+    Attributes
+    ----------
+    shape
+        ``(H, W)`` of the picture as it was read.
+    scale, offset
+        ``x * scale[0] + offset[0]``, at edges of pixels, and so for y.
+    """
+
+    shape: tuple[int, int]
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+
+    def matrix(self) -> NDArray[np.float64]:
+        """The same between centres of pixels, ``(2, 3)``."""
+        (sx, sy), (ox, oy) = self.scale, self.offset
+        return np.array([[sx, 0, 0.5 * sx + ox - 0.5], [0, sy, 0.5 * sy + oy - 0.5]])
+
+
 @dataclass(frozen=True, eq=False)
 class ImagePair:
     """Two pictures of one size.
@@ -99,6 +121,10 @@ class ImagePair:
         The notes of both, each with ``"reference: "`` or ``"current: "`` before it.
     valid
         Where the current picture really is, ``(x, y, w, h)``, if it was padded; else None.
+    placement
+        Where the pixels of `current` lie in the picture as it was read; None: right there.
+    others
+        More pictures of the reference's state, at its size.
     token
         Stands for this very pair, whatever its content; unlike an ``id`` it is never given again.
     """
@@ -107,6 +133,8 @@ class ImagePair:
     current: Picture
     notes: tuple[str, ...] = ()
     valid: Box | None = None
+    placement: Placement | None = None
+    others: tuple[Picture, ...] = ()
     token: object = field(default_factory=object, init=False, repr=False)
 
     @property
@@ -114,12 +142,6 @@ class ImagePair:
         """``(H, W)`` of both, in pixels."""
         height, width = self.reference.array.shape[:2]
         return height, width
-
-    @cached_property
-    def key(self) -> str:
-        """Hash of both pictures and `valid`, 32 hex digits."""
-        content = f"{self.reference.key} {self.current.key} {self.valid}"
-        return xxhash.xxh3_128_hexdigest(content.encode())
 
 
 def load(source: Source, *, name: str = "image", max_megapixels: float = 200.0) -> Picture:
@@ -165,7 +187,11 @@ def load(source: Source, *, name: str = "image", max_megapixels: float = 200.0) 
 
 
 def load_pair(
-    reference: Source, current: Source, *, fit: str = "error", max_megapixels: float = 200.0
+    reference: Source | Sequence[Source],
+    current: Source,
+    *,
+    fit: str = "error",
+    max_megapixels: float = 200.0,
 ) -> ImagePair:
     """Load two pictures, in two threads, and bring the current one to the size of the reference.
 
@@ -174,46 +200,58 @@ def load_pair(
     Parameters
     ----------
     reference, current
-        As `source` in `load`.
+        As `source` in `load`. `reference` may be a list of pictures that all show how it should
+        be: the first of them is the reference, the others tell what may vary.
     fit
         For other proportions. ``"error"``: refuse. ``"crop"``: scale the current picture, its
         proportions kept, until it covers the reference, and cut off what juts out, equally on
         both sides. ``"pad"``: scale it to fit inside, centred; the rest is filled with the
         reference's own pixels, so that the padding is never a change.
     max_megapixels
-        As in `load`, for each of the two.
+        As in `load`, for each picture.
 
     Returns
     -------
     ImagePair
-        Two pictures of one size.
+        Pictures of one size.
 
     Raises
     ------
     ImageError
-        If either cannot be read, or their proportions do not allow the `fit`.
+        If one cannot be read, or their proportions do not allow the `fit`.
     SettingError
         If `fit` or `max_megapixels` is not what it can be.
     """
     if fit not in FITS:
         raise SettingError(f"fit={fit!r} is not possible; it can be {', '.join(map(repr, FITS))}")
     _check_limit(max_megapixels)
-    names = _name_of(reference, "reference"), _name_of(current, "current")
+    if isinstance(reference, (list, tuple)) and not reference:
+        raise SettingError("the list of reference pictures is empty; it needs at least one")
+    first, *more = reference if isinstance(reference, (list, tuple)) else (reference,)
+    sources = [first, current, *more]
+    names = [_name_of(first, "reference"), _name_of(current, "current")]
+    names += [_name_of(one, f"reference {number}") for number, one in enumerate(more, 2)]
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(_read, reference, names[0], max_megapixels)
-        second = first  # one file object can be read, and one PIL image unpacked, only once
-        if current is not reference:
-            second = pool.submit(_read, current, names[1], max_megapixels)
-        natives = first.result(), second.result()
+        # one file object can be read, and one PIL image unpacked, only once
+        reads: dict[int, Future[Native]] = {}
+        for one, name in zip(sources, names, strict=True):
+            if id(one) not in reads:
+                reads[id(one)] = pool.submit(_read, one, name, max_megapixels)
+        natives = [reads[id(one)].result() for one in sources]
         ranges = [found for found in map(_value_range, natives) if found]
         span, why = FULL_RANGE, ", the full range, because the other picture is not 16-bit"
-        if len(ranges) == 2:
+        if len(ranges) == len(natives):
             span = min(low for low, _ in ranges), max(high for _, high in ranges)
             why = ", the range of both pictures together"
-        ref, cur = pool.map(lambda native, name: _finish(native, name, span, why), natives, names)
-    cur, valid = _fitted(ref, cur, fit)
-    notes = [f"reference: {note}" for note in ref.notes] + [f"current: {n}" for n in cur.notes]
-    return ImagePair(ref, cur, tuple(notes), valid)
+        ref, cur, *rest = pool.map(
+            lambda native, name: _finish(native, name, span, why), natives, names
+        )
+    cur, valid, placement = _fitted(ref, cur, fit)
+    others = tuple(_fitted(ref, one, fit)[0] for one in rest)
+    said = {"reference": ref, "current": cur}
+    said |= {f"reference {number}": one for number, one in enumerate(others, 2)}
+    notes = tuple(f"{what}: {note}" for what, one in said.items() for note in one.notes)
+    return ImagePair(ref, cur, notes, valid, placement, others)
 
 
 def _check_limit(max_megapixels: float) -> None:
@@ -387,11 +425,13 @@ def _check_floats(pixels: NDArray[Any]) -> None:
     )
 
 
-def _fitted(reference: Picture, current: Picture, fit: str) -> tuple[Picture, Box | None]:
+def _fitted(
+    reference: Picture, current: Picture, fit: str
+) -> tuple[Picture, Box | None, Placement | None]:
     """Bring `current` to the size of `reference`; also where it lies, if it was padded."""
     (high, wide), (h, w) = reference.array.shape[:2], current.array.shape[:2]
     if (h, w) == (high, wide):
-        return current, None
+        return current, None, None
     was, wanted = f"{w} × {h}", f"{wide} × {high} pixels"
     # One side predicted from the other and the other picture is off by a pixel at most, as after
     # rounding: |h / w * wide - high| <= 1, or the same with pictures or sides exchanged.
@@ -403,7 +443,8 @@ def _fitted(reference: Picture, current: Picture, fit: str) -> tuple[Picture, Bo
                 "one size"
             )
         note = f"resized from {was} to {wanted}, the size of the reference"
-        return _changed(current, _resized(current.array, wide, high), note), None
+        placement = Placement((h, w), (w / wide, h / high), (0.0, 0.0))
+        return _changed(current, _resized(current.array, wide, high), note), None, placement
     both = f"{current.name} is {was} pixels and {reference.name} is {wanted}"
     if fit == "error":
         raise ImageError(
@@ -420,13 +461,17 @@ def _fitted(reference: Picture, current: Picture, fit: str) -> tuple[Picture, Bo
         y, x = (tall - high) // 2, (broad - wide) // 2
         array = _resized(current.array, broad, tall)[y : y + high, x : x + wide]
         note = f"scaled from {was} to {broad} × {tall} and cropped to {wanted}"
-        return _changed(current, array, f"{note}, the size of the reference"), None
+        sx, sy = w / broad, h / tall
+        placement = Placement((h, w), (sx, sy), (x * sx, y * sy))
+        return _changed(current, array, f"{note}, the size of the reference"), None, placement
     tall, broad = min(high, max(1, round(h * scale))), min(wide, max(1, round(w * scale)))
     y, x = (high - tall) // 2, (wide - broad) // 2
     array = reference.array.copy()
     array[y : y + tall, x : x + broad] = _resized(current.array, broad, tall)
     note = f"scaled from {was} to {broad} × {tall} and padded to {wanted} with the reference's own"
-    return _changed(current, array, note), (x, y, broad, tall)
+    sx, sy = w / broad, h / tall
+    placement = Placement((h, w), (sx, sy), (-x * sx, -y * sy))
+    return _changed(current, array, note), (x, y, broad, tall), placement
 
 
 def _resized(array: NDArray[np.uint8], width: int, height: int) -> NDArray[Any]:

@@ -31,6 +31,11 @@ class Staged(Generic[T]):
     value: T
     key: Hashable | None
 
+    def part(self, index: int) -> Staged[Any]:
+        """One item of a result that is a tuple."""
+        key = None if self.key is None else (self.key, index)
+        return Staged(self.value[index], key)  # type: ignore[index]
+
 
 def size_of(value: Any, _seen: set[int] | None = None) -> int:
     """Bytes of the arrays in a stage's result; an array held several times counts once."""
@@ -136,6 +141,8 @@ class Stages:
         Where results are kept; None keeps nothing.
     owner
         Results found under no owner or under this one are used; new ones are kept under it.
+    progress
+        Called with the name of every stage before it begins; what it raises ends the run.
 
     Attributes
     ----------
@@ -143,9 +150,15 @@ class Stages:
         Milliseconds per stage name; 0.0 for a result that was found in the cache.
     """
 
-    def __init__(self, cache: StageCache | None, owner: Hashable | None = None) -> None:
+    def __init__(
+        self,
+        cache: StageCache | None,
+        owner: Hashable | None = None,
+        progress: Callable[[str], object] | None = None,
+    ) -> None:
         self.cache = cache
         self._owner = owner
+        self._progress = progress
         self.timings: dict[str, float] = {}
 
     def __call__(
@@ -162,6 +175,8 @@ class Stages:
         or plain hashable values. With ``keep=False`` the result is not kept, although what
         follows from it may be: for stages that cost less than the memory of their results.
         """
+        if self._progress is not None:
+            self._progress(name)
         started = time.perf_counter()
         key: Hashable | None = None
         if self.cache is not None:
