@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from vde_nb.classify import (
+    SEVERITIES,
+    UNKNOWN,
     Region,
+    _evidence,
+    _registry,
     anomaly_type,
     anomaly_types,
     classify,
     remove_anomaly_type,
+    reset_anomaly_types,
+    rise,
     severity_by_area,
     type_by_shape,
 )
@@ -23,8 +29,7 @@ from vde_nb.errors import SettingError, VdeError
 @pytest.fixture(autouse=True)
 def _clean_registry() -> Iterator[None]:
     yield
-    for name in anomaly_types():
-        remove_anomaly_type(name)
+    reset_anomaly_types()
 
 
 def region(w: int = 30, h: int = 20) -> Region:
@@ -70,11 +75,85 @@ def test_a_registered_type_wins_when_it_is_surer_than_the_shape() -> None:
     assert classify(region(), "rules").type == "missing_part"
 
 
+def test_the_published_look_knows_nothing_of_the_built_in_rules() -> None:
+    label = classify(region(), "rules")
+    assert (label.type, label.severity) == ("missing_part", "moderate")
+    assert set(label.evidence) == {"aspect_ratio", "box_area"}
+    assert classify(region(), "rules", otherwise="deformation").type == "deformation"
+
+
+def test_a_type_of_ones_own_competes_with_the_built_in_ones() -> None:
+    sure = classify(region(), "evidence")
+    assert sure.type == "spot" and sure.confidence > 0.8
+
+    anomaly_type("paint")(lambda one: rise(one.tint, 10, 20))
+    label = classify(region(), "evidence")
+    assert label.type == "paint"
+    assert label.confidence == 1.0
+    assert next(iter(label.candidates)) == "paint"
+    assert set(label.candidates) == set(anomaly_types())
+
+    anomaly_type("paint")(lambda one: 0.5)
+    assert classify(region(), "evidence").type == "spot"
+
+
+def test_a_built_in_type_can_be_taken_away_replaced_and_brought_back() -> None:
+    built_in = anomaly_types()
+    assert len(built_in) == 11
+    remove_anomaly_type("spot")
+    assert "spot" not in classify(region(), "evidence").candidates
+    anomaly_type("missing_part")(lambda one: 1.0)
+    assert classify(region(), "evidence").type == "missing_part"
+    assert classify(region(), "rules").evidence["confidence_missing_part"] == 1.0
+    reset_anomaly_types()
+    assert anomaly_types() == built_in
+    assert classify(region(), "evidence").type == "spot"
+
+
+def test_without_any_rule_everything_is_unknown() -> None:
+    for name in anomaly_types():
+        remove_anomaly_type(name)
+    label = classify(region(), "evidence")
+    assert (label.type, label.confidence, label.candidates) == (UNKNOWN, 0.0, {})
+    assert label.severity in SEVERITIES
+
+
+def test_two_built_in_rules_that_are_equally_sure_leave_it_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    twins = dict.fromkeys(("spot", "added_part"), _registry.BUILT_IN["spot"])
+    monkeypatch.setattr(_registry, "BUILT_IN", twins)
+    reset_anomaly_types()
+    label = classify(region(), "evidence")
+    assert label.type == UNKNOWN
+    assert label.confidence > 0.8
+    monkeypatch.undo()
+
+
+def test_the_evidence_that_tells_a_type_is_evidence_there_is() -> None:
+    assert set(_evidence.TELLING) == set(anomaly_types())
+    known = set(_evidence.ALWAYS + _evidence.MOTION)
+    assert {name for names in _evidence.TELLING.values() for name in names} <= known
+    assert all(isinstance(getattr(region(), name), float) for name in known)
+
+
+def test_a_label_says_what_it_stands_on() -> None:
+    label = classify(region(), "evidence")
+    assert label.severity in SEVERITIES
+    assert 0 < label.severity_score <= 1
+    assert next(iter(label.evidence)) == "thickness"
+    assert label.evidence["delta_e"] == pytest.approx(76, abs=2)
+    assert all(isinstance(value, float) and np.isfinite(value) for value in label.evidence.values())
+    confidences = list(label.candidates.values())
+    assert confidences == sorted(confidences, reverse=True)
+    assert label.confidence == pytest.approx(confidences[0], abs=1e-3)
+
+
 def test_registered_types_reach_compare_even_on_a_warm_cache() -> None:
     reference = np.full((60, 80, 3), 30, np.uint8)
     current = reference.copy()
     current[10:30, 5:35] = 230
-    assert compare(reference, current).anomalies[0].type == "missing_part"
+    assert compare(reference, current).anomalies[0].type != "paint"
     anomaly_type("paint")(lambda _: 1.0)
     assert compare(reference, current).anomalies[0].type == "paint"
     published = compare(reference, current, preset="published")
@@ -84,15 +163,16 @@ def test_registered_types_reach_compare_even_on_a_warm_cache() -> None:
 def test_registering_again_replaces() -> None:
     anomaly_type("paint")(lambda _: 0.0)
     anomaly_type("paint")(lambda _: 1.0)
-    assert anomaly_types() == ("paint",)
+    assert anomaly_types().count("paint") == 1
     assert classify(region(), "rules").type == "paint"
 
 
+@pytest.mark.parametrize("classifier", ["rules", "evidence"])
 @pytest.mark.parametrize("answer", [None, "yes", 1.5, -0.1, float("nan")])
-def test_a_rule_that_gives_no_confidence_is_told_in_words(answer: object) -> None:
+def test_a_rule_that_gives_no_confidence_is_told_in_words(answer: object, classifier: str) -> None:
     anomaly_type("odd")(lambda _: answer)  # type: ignore[arg-type, return-value]
     with pytest.raises(VdeError, match=r"'odd' returned .* must return a confidence from 0 to 1"):
-        classify(region(), "rules")
+        classify(region(), classifier)
 
 
 def test_a_rule_that_raises_is_told_with_its_name_and_place() -> None:
@@ -115,6 +195,21 @@ def test_forgetting_the_brackets_is_explained() -> None:
             return 1.0
 
 
+def test_a_classifier_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(SettingError, match="no classifier 'magic': evidence, rules, published"):
+        classify(region(), "magic")
+
+
 def test_removing_what_is_not_there_is_refused() -> None:
     with pytest.raises(SettingError, match="No anomaly type 'ghost'"):
         remove_anomaly_type("ghost")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "expected"),
+    [(5, 4, 8, 0.25), (5, 8, 4, 0.75), (9, 4, 8, 1), (1, 4, 8, 0), (4, 4, 4, 1), (3, 4, 4, 0)],
+)
+def test_a_soft_threshold_rises_falls_and_steps(
+    value: float, low: float, high: float, expected: float
+) -> None:
+    assert rise(value, low, high) == expected

@@ -1,0 +1,124 @@
+"""The registry of anomaly types: the built-in ones and the user's, on equal terms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from vde_nb.classify._region import Region
+from vde_nb.classify._rules import BUILT_IN
+from vde_nb.errors import SettingError, VdeError
+
+__all__ = [
+    "Rule",
+    "anomaly_type",
+    "anomaly_types",
+    "confidences",
+    "remove_anomaly_type",
+    "reset_anomaly_types",
+    "user_rules",
+]
+
+Rule = Callable[[Region], float]
+
+#: Every rule by the name of its type, the built-in ones first.
+_rules: dict[str, Rule] = dict(BUILT_IN)
+
+
+def anomaly_type(name: str) -> Callable[[Rule], Rule]:
+    """Register a new type of anomaly: decorator of a function ``region -> confidence``.
+
+    Parameters
+    ----------
+    name
+        The type's name: letters, digits, ``_`` and ``-``. Registering a name again replaces
+        its rule, so a notebook cell may be run twice; a built-in type is replaced in the same
+        way.
+
+    Examples
+    --------
+    >>> @anomaly_type("burr")
+    ... def burr(region):
+    ...     return 0.9 if region.area < 200 and region.aspect_ratio > 2 else 0.0
+    >>> anomaly_types()[-1]
+    'burr'
+    >>> remove_anomaly_type("burr")
+
+    Notes
+    -----
+    The function gets a :class:`Region` and returns its confidence in [0, 1]. The type with the
+    highest confidence wins; in the classifier ``"rules"`` the shape rules count with 0.5.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,64}", name):
+        raise SettingError(
+            f"anomaly_type({name!r}): a name has 1 to 64 letters, digits, '_' or '-'. "
+            'Write it with brackets: @anomaly_type("burr").'
+        )
+
+    def register(rule: Rule) -> Rule:
+        _rules[name] = rule
+        return rule
+
+    return register
+
+
+def remove_anomaly_type(name: str) -> None:
+    """Take a type away, built-in or your own; a name that is not registered is an error.
+
+    :func:`reset_anomaly_types` brings the built-in ones back.
+    """
+    if name not in _rules:
+        raise SettingError(f"No anomaly type {name!r} is registered: {list(_rules)}.")
+    del _rules[name]
+
+
+def reset_anomaly_types() -> None:
+    """Back to the built-in types, as after the import: your own are forgotten."""
+    _rules.clear()
+    _rules.update(BUILT_IN)
+
+
+def anomaly_types() -> tuple[str, ...]:
+    """Names of all types: the built-in ones, then yours in order of registration.
+
+    >>> anomaly_types()[:3]
+    ('missing_part', 'added_part', 'moved')
+    """
+    return tuple(_rules)
+
+
+def user_rules() -> Mapping[str, Rule]:
+    """The rules that are not the built-in ones, by name."""
+    return {name: rule for name, rule in _rules.items() if BUILT_IN.get(name) is not rule}
+
+
+def confidences(rules: Mapping[str, Rule] | None, region: Region) -> dict[str, float]:
+    """Ask rules (None: all registered) about a region.
+
+    Raises
+    ------
+    VdeError
+        A rule raised, or returned something that is not a confidence.
+    """
+    return {
+        name: _confidence(name, rule, region)
+        for name, rule in (_rules if rules is None else rules).items()
+    }
+
+
+def _confidence(name: str, rule: Rule, region: Region) -> float:
+    where = f"The rule of anomaly type {name!r}"
+    try:
+        value = rule(region)
+    except Exception as error:
+        raise VdeError(
+            f"{where} failed on the region at {region.box}: {type(error).__name__}: {error}. "
+            f"Mend it and register it again, or remove_anomaly_type({name!r})."
+        ) from error
+    if isinstance(value, (bool, int, float, np.floating, np.integer, np.bool_)):
+        number = float(value)
+        if 0.0 <= number <= 1.0:
+            return number
+    raise VdeError(f"{where} returned {value!r}; it must return a confidence from 0 to 1.")
