@@ -2,7 +2,8 @@
 
 Every pair is painted by a few hundred lines of arithmetic: nothing is downloaded, nothing is read
 from disk, and the same arguments give the same bytes. The pictures look like photographs of an
-inspection camera; the truth comes from the painter, not from comparing the two.
+inspection camera; the truth comes from the painter, not from comparing the two. `stress` makes a
+pair of any picture of yours: known defects, under known nuisances.
 
 >>> from vde_nb import samples
 >>> samples.list()
@@ -25,8 +26,9 @@ from . import _aerial, _board, _label, _shelf, _tyre, _wall
 from ._paint import MARGIN
 from ._pair import SamplePair, Truth, TruthRegion, take
 from ._scene import Exposure, Scene, shoot
+from ._stress import stress
 
-__all__ = ["SamplePair", "Truth", "TruthRegion", "list", "load"]
+__all__ = ["SamplePair", "Truth", "TruthRegion", "list", "load", "stress"]
 
 _SCENES: dict[str, Scene] = {
     "tyre": _tyre.SCENE,

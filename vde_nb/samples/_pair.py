@@ -89,7 +89,7 @@ class SamplePair:
         height, width = self.truth.mask.shape
         counts = Counter(region.type for region in self.truth.regions)
         kinds = ", ".join(f"{n} {kind}" if n > 1 else kind for kind, n in counts.items())
-        return f"SamplePair({self.name!r}, {width}×{height}, changes: {kinds})"
+        return f"SamplePair({self.name!r}, {width}×{height}, changes: {kinds or 'none'})"
 
     def save(self, folder: str | Path, overwrite: bool = False) -> tuple[Path, Path]:
         """Write the two pictures as lossless PNG.
