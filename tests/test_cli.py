@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,8 +73,11 @@ def error(result: tuple[int, str, str]) -> str:
 def test_anomalies_are_status_1_and_a_table(run, pair):
     status, out, err = run("compare", *pair)
     assert (status, err) == (1, "")
-    assert "1 anomaly, " in out and "128×96 pixels, method hybrid" in out
-    assert "missing_part" in out and "Written" not in out
+    assert "1 anomaly, " in out and "128×96 pixels, method robust" in out
+    assert re.search(r"^ +1  [a-z_]+ +(minor|moderate|major) +0\.\d\d +\d+ ", out, re.MULTILINE)
+    assert "Written" not in out
+    _, out, _ = run("compare", *pair, "--classifier", "rules")
+    assert "missing_part" in out, "as the published rules name what is no scratch"
 
 
 def test_no_anomalies_are_status_0(run, pair):
@@ -133,7 +137,7 @@ def test_a_long_table_is_cut_and_says_so(run, tmp_path):
         y, x = divmod(n, 6)
         changed[10 + 50 * y : 30 + 50 * y, 10 + 50 * x : 30 + 50 * x] = 230
     Image.fromarray(changed).save(tmp_path / "b.png")
-    _, out, _ = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--segmenter", "none")
+    _, out, _ = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--method", "hybrid")
     assert "24 anomalies" in out and "and 4 more; results.json has all of them" in out
     assert "\n  20  " in out and "\n  21  " not in out
 
@@ -215,6 +219,39 @@ def test_an_option_wins_over_the_preset(settings_of):
     assert (got.detect.min_area, got.detect.threshold) == (9, 80)
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["--align", "auto"], "align", "auto"),
+        (["--align", "off"], "align", "off"),
+        (["--normalise", "global"], "normalise", "global"),
+        (["--no-flow"], "flow", False),
+        (["--flow"], "flow", True),
+        (["--antialiasing"], "antialiasing", True),
+        (["--tolerance", "3"], "tolerance", 3),
+        (["--false-alarms", "0.5"], "false_alarms", 0.5),
+    ],
+)
+def test_registration_light_and_tolerance_can_be_chosen(settings_of, words, name, value):
+    assert settings_of(*words).flat() == {**resolve().flat(), name: value}
+
+
+def test_a_moved_pair_is_registered_from_the_command_line(run, tmp_path):
+    pair = samples.load("label", shift=(2.3, -1.4))
+    reference, current = map(str, pair.save(tmp_path))
+    _, out, _ = run("compare", reference, current, "--segmenter", "none")
+    assert "the current picture was moved by 2.7 pixels" in " ".join(out.split())
+    _, out, _ = run("compare", reference, current, "--segmenter", "none", "--align", "off")
+    assert "was moved" not in " ".join(out.split())
+    _, out, _ = run("compare", reference, current, "--preset", "published")
+    assert "method hybrid" in out
+
+
+def test_the_published_preset_is_not_for_robust(run, pair):
+    told = error(run("compare", *pair, "--preset", "published", "--method", "robust"))
+    assert "no method 'robust'" in told and "hybrid, multi_fusion, ensemble" in told
+
+
 def test_a_true_or_false_setting_is_a_switch(monkeypatch, settings_of):
     switch = Declaration("align", "images", True, "Register.", *[None] * 4, "", False, None)
     monkeypatch.setattr(cli, "declarations", lambda: (switch,))
@@ -232,13 +269,14 @@ def test_help_has_every_setting_with_help_default_range_and_methods(run):
     assert (status, err) == (0, "")
     flat = " ".join(out.split())
     for declared in declarations():
-        assert f"--{declared.name.replace('_', '-')} " in flat
+        assert re.search(rf"--{declared.name.replace('_', '-')}[ ,]", flat)
         assert " ".join(declared.help.split()) in flat
     assert set(export_names) <= set(flat.partition("instead: ")[2].split())
-    assert "whole number from 0 to 255; default 50; used by hybrid" in flat
+    assert "whole number from 0 to 255; default 50; used by robust, hybrid" in flat
+    assert "--flow, --no-flow" in flat and "--align off|auto|translation|affine|homography" in flat
     assert "in passes; default 2" in flat
     titles = [line for line in out.splitlines() if line.endswith(":") and line[0] != " "]
-    assert titles[2:] == ["output:", "difference:", "detect:", "segment:", "advanced:"]
+    assert titles[2:] == [*("output:", "align:", "difference:", "detect:", "segment:", "advanced:")]
 
 
 def test_a_setting_the_method_does_not_use_is_noted(run, pair):
@@ -259,6 +297,7 @@ def test_a_setting_the_method_does_not_use_is_noted(run, pair):
         (["--ssim-weight", "nan"], "--ssim-weight: nan is not allowed"),
         (["--fusion-weights", "0.1", "2"], "--fusion-weights: 2.0 is not allowed"),
         (["--colour", "gray"], "Did you mean 'grey'?"),
+        (["--align", "yes"], "--align: 'yes' is not allowed: one of 'off', 'auto'"),
         (["--method", "hybird"], "Did you mean 'hybrid'?"),
         (["--preset", "publishd"], "Did you mean 'published'?"),
         (["--segmenter", "graphcat"], "Did you mean 'graphcut'?"),

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,22 +53,39 @@ def test_the_package_shows_the_functions_and_not_the_modules() -> None:
 
     assert callable(vde.compare) and callable(vde.methods)
     assert set(dir(vde)) == set(vde.__all__)
-    assert [row["name"] for row in vde.methods()] == ["hybrid", "multi_fusion", "ensemble"]
+    assert [row["name"] for row in vde.methods()] == [
+        "robust",
+        "hybrid",
+        "multi_fusion",
+        "ensemble",
+    ]
     assert {row["name"]: row["ready"] for row in vde.segmenters()} == {
         "graphcut": True,
         "none": True,
     }
 
 
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"method": "hybrid"}, ("difference", "fusion", "cleaning")),
+        (
+            {"method": "hybrid", "align": True, "normalise": True},
+            ("registration", "light", "difference", "fusion", "cleaning"),
+        ),
+        ({}, ("registration", "light", "difference", "ssim", "decision", "cleaning")),
+    ],
+    ids=["hybrid", "hybrid aligned", "robust"],
+)
 def test_a_moved_threshold_computes_only_what_lies_behind_it(
-    pair: tuple[np.ndarray, np.ndarray],
+    pair: tuple[np.ndarray, np.ndarray], options: dict[str, Any], kept: tuple[str, ...]
 ) -> None:
     cache = StageCache()
-    first = compare(*pair, cache=cache)
-    assert all(first.timings[name] > 0 for name in ("difference", "fusion", "cleaning"))
-    for second in (compare(*pair, threshold=90, cache=cache), first.again(threshold=90)):
-        for name in ("difference", "fusion", "cleaning"):
-            assert second.timings[name] == 0.0
+    first = compare(*pair, cache=cache, **options)
+    assert all(first.timings[name] > 0 for name in kept)
+    other = compare(*pair, threshold=90, cache=cache, **options)
+    for second in (other, first.again(threshold=90)):
+        assert {name: second.timings[name] for name in kept} == dict.fromkeys(kept, 0.0)
         assert second.settings.detect.threshold == 90
         assert second.change_score_percent < first.change_score_percent
     assert first.again(threshold=50).timings["segmentation"] == 0.0
@@ -129,15 +147,26 @@ def test_results_are_read_only_because_others_may_share_them(
     assert pair[0].flags.writeable, "the user's own array stays as it was"
 
 
-def test_again_on_a_changed_array_poisons_nothing(pair: tuple[np.ndarray, np.ndarray]) -> None:
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("hybrid", {"colour": "channels"}),
+        ("robust", {"tolerance": 2}),
+        ("robust", {"align": "translation"}),
+        ("robust", {"normalise": "global"}),
+    ],
+)
+def test_again_on_a_changed_array_poisons_nothing(
+    pair: tuple[np.ndarray, np.ndarray], method: str, changes: dict[str, Any]
+) -> None:
     reference, current = pair
     cache = StageCache()
     mine = current.copy()
-    first = compare(reference, mine, cache=cache)
+    first = compare(reference, mine, cache=cache, method=method)
     mine[:] = reference
-    first.again(colour="channels")
-    other = compare(reference, current, cache=cache, colour="channels")
-    fresh = compare(reference, current, cache=None, colour="channels")
+    first.again(**changes)
+    other = compare(reference, current, cache=cache, method=method, **changes)
+    fresh = compare(reference, current, cache=None, method=method, **changes)
     assert [one.box for one in other.anomalies] == [one.box for one in fresh.anomalies] != []
 
 
@@ -161,25 +190,36 @@ def test_a_result_can_be_sent_to_another_process(pair: tuple[np.ndarray, np.ndar
 def test_settings_without_effect_are_noted(pair: tuple[np.ndarray, np.ndarray]) -> None:
     result = compare(*pair, method="multi_fusion", threshold=60)
     assert "threshold is not used by multi_fusion." in result.notes
-    assert "clusters is not used by hybrid." in compare(*pair).again(clusters=3).notes
+    assert "clusters is not used by robust." in compare(*pair).again(clusters=3).notes
+    assert "colour is not used by robust." in compare(*pair, colour="grey").notes
+    first = compare(*pair, method="hybrid")
+    assert "clusters is not used by hybrid." in first.again(clusters=3).notes
+    assert "tolerance is not used by hybrid." in first.again(tolerance=3).notes
     assert not any("not used" in note for note in compare(*pair, threshold=60).notes)
     with pytest.raises(SettingError, match="how files are read"):
         compare(load_pair(*pair), fit="crop")
 
 
 def test_guessed_types_and_a_moved_camera_are_said(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    result = compare(*pair)
-    assert any("guessed from the shape" in note for note in result.notes)
+    guessed = "guessed from the shape"
+    result = compare(*pair, method="hybrid", classifier="rules")
+    assert any(guessed in note for note in result.notes)
+    assert not any(guessed in note for note in compare(*pair).notes), "measured, not guessed"
     assert not compare(*pair, preset="published").notes
     assert not any("Much has changed" in note for note in result.notes)
     moved = np.roll(pair[0], 9, axis=1)
-    assert any("Much has changed" in note for note in compare(pair[0], moved).notes)
+    hybrid = compare(pair[0], moved, method="hybrid")
+    (much,) = (note for note in hybrid.notes if "Much has changed" in note)
+    assert "align=True" in much and "robust" in much
+    robust = compare(pair[0], moved)
+    assert any("was moved by 9.0 pixels" in note for note in robust.notes)
+    assert not any("Much has changed" in note for note in robust.notes)
 
 
 def test_padding_is_not_counted_as_compared() -> None:
     reference = picture(100, 200, channels=3)
     current = 255 - cv2.resize(reference, (100, 100))
-    result = compare(reference, current, fit="pad", min_area=0)
+    result = compare(reference, current, method="hybrid", fit="pad", min_area=0)
     _, _, w, h = result.pair.valid
     assert (w, h) == (100, 100)
     assert result.change_score_percent == pytest.approx(result.mask.sum() / (w * h) * 100)
@@ -202,8 +242,9 @@ def test_single_masks_stay_inspectable(pair: tuple[np.ndarray, np.ndarray]) -> N
     masks = list(result.masks())
     assert len(masks) == 30 and masks[0][:2] == (0.1, 30)
     np.testing.assert_array_equal(np.logical_or.reduce([one for _, _, one in masks]), result.mask)
-    with pytest.raises(SettingError, match="hybrid makes one mask"):
-        compare(*pair).masks()
+    for method in ("robust", "hybrid"):
+        with pytest.raises(SettingError, match=f"{method} makes one mask"):
+            compare(*pair, method=method).masks()
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
@@ -228,8 +269,9 @@ def test_again_keeps_what_was_given_and_changes_method_with_its_preset(
         first.again(thresold=3)
 
 
-def test_a_result_says_what_it_holds(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    result = compare(*pair, cache=None)
+@pytest.mark.parametrize("method", ["robust", "hybrid"])
+def test_a_result_says_what_it_holds(pair: tuple[np.ndarray, np.ndarray], method: str) -> None:
+    result = compare(*pair, method=method, cache=None)
     assert result.heatmap.dtype == np.uint8 and result.mask.dtype == bool
     assert result.heatmap.shape == result.mask.shape == pair[0].shape[:2]
     assert [one.number for one in result.anomalies] == [1, 2]
@@ -242,7 +284,7 @@ def test_a_result_says_what_it_holds(pair: tuple[np.ndarray, np.ndarray]) -> Non
         x, y = one.centroid
         assert one.x <= x < one.x + one.w and one.y <= y < one.y + one.h
     text = repr(result)
-    assert text.startswith("Comparison(hybrid, 400\u00d7300, 2 anomalies, SSIM 0.")
+    assert text.startswith(f"Comparison({method}, 400\u00d7300, 2 anomalies, SSIM 0.")
     assert "0x" not in text
 
 
@@ -274,7 +316,9 @@ def test_a_pair_may_be_loaded_once_and_compared_often(
         ({"threshold": 300}, SettingError, "threshold=300"),
         ({"preset": "best"}, SettingError, "no preset 'best'"),
         ({"segmenter": "grafcut"}, SettingError, "Did you mean 'graphcut'"),
-        ({"method": None}, SettingError, "no method None"),
+        ({"method": "robustt"}, SettingError, "Did you mean 'robust'"),
+        ({"method": 3}, SettingError, "no method 3"),
+        ({"method": "robust", "preset": "published"}, SettingError, "no method 'robust'"),
     ],
 )
 def test_a_wrong_option_is_told_before_any_file_is_read(
@@ -313,7 +357,7 @@ def test_screens_and_graphics_run(
 ) -> None:
     monkeypatch.setattr(_bands, "_workers", lambda: 1)  # errstate does not reach other threads
     files = [next((data / "ui").glob(f"{name}.*g")) for name in names]
-    with np.errstate(all="raise"):
+    with np.errstate(all="raise", under="ignore"):  # weights of outliers may well vanish
         result = compare(*files, fit="crop", cache=None)
         assert 0 <= result.change_score_percent <= 100
         same = compare(files[0], files[0], cache=None)
@@ -325,7 +369,7 @@ def test_every_sample_is_found_by_a_method(capsys: pytest.CaptureFixture[str]) -
     for name in vde.samples.list():
         sample = vde.samples.load(name)
         missed = set(range(len(sample.truth.regions)))
-        for method in ("hybrid", "multi_fusion", "ensemble"):
+        for method in ("robust", "hybrid", "multi_fusion", "ensemble"):
             result = compare(sample.reference, sample.current, method=method)
             hit = {
                 index
@@ -346,3 +390,372 @@ def test_every_sample_is_found_by_a_method(capsys: pytest.CaptureFixture[str]) -
 def test_changed_helper_changes() -> None:  # the tests above lean on it
     image = picture(50, 50)
     assert (changed(image) != image).any()
+
+
+# --------------------------------------------------------------------------- place, light, ignoring
+
+METHODS = ("robust", "hybrid", "multi_fusion", "ensemble")
+
+
+def scene(seed: int = 3) -> np.ndarray:
+    """A picture with a margin of 40 pixels to move in."""
+    return picture(320, 420, seed, channels=3)
+
+
+def moved_pair(dx: int, dy: int, *marks: tuple[int, int, int, int]) -> tuple[np.ndarray, ...]:
+    """A pair whose content moved right and down, with marks at boxes of the current picture."""
+    whole = scene()
+    reference = whole[40:280, 40:380].copy()
+    current = whole[40 - dy : 280 - dy, 40 - dx : 380 - dx].copy()
+    for x, y, w, h in marks:
+        current[y : y + h, x : x + w] = 255 - current[y : y + h, x : x + w]
+    return reference, current
+
+
+def edges(box: Any) -> tuple[float, ...]:
+    x, y, w, h = box
+    return x, y, x + w, y + h
+
+
+def mean_of(box: tuple[int, ...]) -> tuple[float, float]:
+    x, y, w, h = box
+    return x + w / 2, y + h / 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_ignored_is_not_found_and_the_rest_is(
+    pair: tuple[np.ndarray, np.ndarray], method: str
+) -> None:
+    everything = compare(*pair, method=method)
+    assert len(everything.anomalies) == 2 and everything.ignored is None
+    circle = np.zeros(pair[0].shape[:2], bool)
+    circle[60:101, 80:121] = True
+    for ignore in ([(80, 60, 41, 41)], circle, ((80.0, 60, np.int64(41), 41),)):
+        result = compare(*pair, method=method, ignore=ignore)
+        (one,) = result.anomalies
+        x, y = one.centroid
+        assert 300 < x < 380 and 200 < y < 240
+        assert not (result.mask & circle).any() and not (one.mask & circle).any()
+        np.testing.assert_array_equal(result.ignored, circle)
+        np.testing.assert_array_equal(result.valid, ~circle)
+        np.testing.assert_array_equal(result.current[circle], pair[0][circle])
+    assert not compare(*pair, method=method, ignore=np.ones_like(circle)).anomalies
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_strip_that_is_ignored_is_bridged_by_nothing(
+    pair: tuple[np.ndarray, np.ndarray], method: str
+) -> None:
+    strip = np.zeros(pair[0].shape[:2], bool)
+    strip[:, 338:341] = True  # through the middle of what changed, thinner than the closing
+    result = compare(*pair, method=method, ignore=strip)
+    assert any(
+        one.x < 338 < one.x + one.w or one.x + one.w in (338, 337) for one in result.anomalies
+    )
+    for marked in (result.mask, result.clean_heatmap > 0):
+        assert not (marked & strip).any()
+    for one in result.anomalies:
+        assert not (one.mask & strip).any()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *METHODS,
+    ],
+)
+def test_what_is_ignored_holds_no_heat(pair: tuple[np.ndarray, np.ndarray], method: str) -> None:
+    strip = np.zeros(pair[0].shape[:2], bool)
+    strip[:, 338:341] = True
+    assert not compare(*pair, method=method, ignore=strip).heatmap[strip].any()
+
+
+def test_what_is_ignored_is_so_in_a_picture_that_moved_too() -> None:
+    reference, current = moved_pair(9, -6, (200, 90, 30, 20), (80, 150, 30, 20))
+    both = compare(reference, current, segmenter="none")
+    assert len(both.anomalies) == 2
+    (one,) = compare(reference, current, segmenter="none", ignore=[(185, 90, 45, 35)]).anomalies
+    assert one.box[0] < 110
+    hidden = both.again(ignore=[(185, 90, 45, 35)])
+    assert hidden.valid is not None and both.valid is not None
+    assert not hidden.valid[90:125, 185:230].any() and not hidden.valid[:, -5:].any()
+    assert hidden.timings["registration"] == 0.0
+
+
+def test_ignoring_everything_is_said_and_ignoring_nothing_is_nothing(
+    pair: tuple[np.ndarray, np.ndarray],
+) -> None:
+    result = compare(*pair, ignore=[(-10, -10, 1000, 1000)])
+    assert any("Nothing was compared" in note for note in result.notes)
+    assert result.change_score_percent == 0.0
+    for nothing in ([], (), np.zeros(pair[0].shape[:2], bool), [(900, 900, 5, 5)]):
+        assert compare(*pair, ignore=nothing).ignored is None
+
+
+@pytest.mark.parametrize(
+    ("ignore", "words"),
+    [
+        ([(1, 2, 3)], r"\(1, 2, 3\)"),
+        ([(1, 2, 0, 5)], r"\(1, 2, 0, 5\)"),
+        ([(1, 2, 5, -1)], r"\(1, 2, 5, -1\)"),
+        ([(1, 2, "a", 5)], r"'a'"),
+        ([(1, 2, float("nan"), 5)], "nan"),
+        ([(1, 2, float("inf"), 5)], "inf"),
+        ((1, 2, 3, 4), "holds 1"),
+        ([None], "None"),
+        (np.zeros((3, 4), bool), "4 × 3 pixels, the reference 400 × 300"),
+    ],
+)
+def test_what_is_no_box_and_no_mask_of_this_size_is_refused_with_its_value(
+    pair: tuple[np.ndarray, np.ndarray], ignore: Any, words: str
+) -> None:
+    with pytest.raises(SettingError, match=words):
+        compare(*pair, ignore=ignore)
+    assert len(compare(*pair).anomalies) == 2, "the cache is as good as before"
+
+
+@pytest.mark.parametrize(
+    "ignore",
+    [
+        7,
+        "all",
+        np.zeros((300, 400), np.uint8),
+    ],
+    ids=["number", "text", "mask of numbers"],
+)
+def test_what_is_no_list_of_boxes_is_refused_in_words(
+    pair: tuple[np.ndarray, np.ndarray], ignore: Any
+) -> None:
+    with pytest.raises(SettingError, match="ignore="):
+        compare(*pair, ignore=ignore)
+
+
+def test_again_keeps_ignores_anew_and_ignores_no_more(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    first = compare(*pair, ignore=[(80, 60, 41, 41)])
+    moved = first.again(threshold=60)
+    assert len(moved.anomalies) == 1 and moved.timings["difference"] == 0.0
+    other = first.again(ignore=[(290, 190, 100, 60)])
+    (one,) = other.anomalies
+    assert one.centroid[0] < 130 and other.timings["registration"] == 0.0
+    free = other.again(ignore=None)
+    assert len(free.anomalies) == 2 and free.ignored is None
+    assert [one.box for one in free.anomalies] == [one.box for one in compare(*pair).anomalies]
+
+
+def test_the_mask_of_the_user_may_change_afterwards(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    mask = np.zeros(pair[0].shape[:2], bool)
+    mask[:150] = True
+    result = compare(*pair, ignore=mask)
+    mask[:] = True
+    assert not result.ignored[200:].any() and len(result.again(threshold=60).anomalies) == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_progress_names_the_stages_in_their_order(
+    pair: tuple[np.ndarray, np.ndarray], method: str
+) -> None:
+    told: list[str] = []
+    result = compare(*pair, method=method, align=True, normalise=True, progress=told.append)
+    order = ["images", "registration", "light", "difference", "cleaning", "segmentation"]
+    assert [name for name in told if name in order] == order
+    assert told[-1] == "classification" and set(result.timings) <= set(told)
+    told.clear()
+    result.again(threshold=61, progress=told.append)
+    assert told[0] == "registration" and told[-1] == "classification"
+
+
+def test_a_cancelled_comparison_leaves_the_cache_as_good_as_before(
+    pair: tuple[np.ndarray, np.ndarray],
+) -> None:
+    class Cancelled(Exception):
+        pass
+
+    names: list[str] = []
+    fresh = compare(*pair, cache=None, progress=names.append)
+    for last in dict.fromkeys(names):
+        cache = StageCache()
+
+        def cancel(name: str, last: str = last) -> None:
+            if name == last:
+                raise Cancelled(name)
+
+        with pytest.raises(Cancelled, match=last):
+            compare(*pair, cache=cache, progress=cancel)
+        result = compare(*pair, cache=cache)
+        np.testing.assert_array_equal(result.heatmap, fresh.heatmap)
+        assert [one.box for one in result.anomalies] == [one.box for one in fresh.anomalies]
+        with pytest.raises(Cancelled):
+            result.again(progress=cancel) if last != "images" else cancel("images")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_registration_and_light_and_is_better_for_it(method: str) -> None:
+    reference, current = moved_pair(7, -4, (120, 100, 30, 20))
+    current = np.clip(current * 0.85 + 4, 0, 255).astype(np.uint8)
+    truth = np.zeros(reference.shape[:2], bool)
+    truth[104:124, 113:143] = True
+
+    def false(**options: Any) -> tuple[int, int]:
+        result = compare(reference, current, method=method, **options)
+        wrong = sum(not (one.mask & truth).any() for one in result.anomalies)
+        return wrong, int(np.count_nonzero(result.mask & ~truth))
+
+    without, beyond = false(align=False, normalise=False)
+    wrong, rest = false(align=True, normalise=True)
+    assert wrong == 0
+    assert rest < max(beyond / 10, 500)
+    result = compare(reference, current, method=method, align=True, normalise=True)
+    assert any((one.mask & truth).any() for one in result.anomalies)
+    if method != "robust":
+        assert beyond > 0.3 * truth.size and without + beyond > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shift", [(12, 9), (-12, 5)])
+def test_nothing_outside_of_what_both_pictures_show_is_ever_reported(
+    method: str, shift: tuple[int, int]
+) -> None:
+    dx, dy = shift
+    reference, current = moved_pair(dx, dy, (0, 60, 24, 30), (316, 120, 24, 30), (150, 0, 30, 24))
+    result = compare(reference, current, method=method, align=True, normalise=True)
+    valid = result.valid
+    assert valid is not None
+    assert not valid[:, 3 if dx < 0 else -3].any(), "columns that left the picture"
+    assert 0.85 < valid.mean() < 0.99
+    for marked in (result.mask, result.heatmap > 0, result.clean_heatmap > 0):
+        assert not (marked & ~valid).any()
+    assert result.anomalies
+    for one in result.anomalies:
+        assert not (one.mask & ~valid).any()
+    np.testing.assert_array_equal(result.current[~valid], reference[~valid])
+    np.testing.assert_array_equal(result.levelled[~valid], reference[~valid])
+    compared = result.mask.sum() / valid.sum() * 100
+    assert result.change_score_percent == pytest.approx(compared)
+
+
+def test_a_mark_is_told_where_it_lies_in_the_current_picture() -> None:
+    mark = (200, 90, 30, 20)
+    reference, current = moved_pair(9, -6, mark)
+    result = compare(reference, current, segmenter="none")
+    (one,) = result.anomalies
+    assert np.abs(np.subtract(one.box, (191, 96, 30, 20))).max() <= 4
+    assert np.subtract(one.box_current, one.box)[:2] == pytest.approx((9, -6), abs=1)
+    assert np.abs(np.subtract(one.box_current, mark)).max() <= 4
+    there = result.to_current(one.mask)
+    assert there.shape == current.shape[:2] and there.dtype == bool
+    x, y, w, h = cv2.boundingRect(there.view(np.uint8))
+    assert np.abs(np.subtract((x, y, w, h), one.box_current)).max() <= 1
+    assert there[90:110, 200:230].mean() > 0.95
+
+
+@pytest.mark.parametrize("method", ["robust", "hybrid"])
+@pytest.mark.parametrize("scale", [0.5, 2, 2.5])
+def test_a_mark_in_a_resized_picture_is_told_in_its_own_pixels(scale: float, method: str) -> None:
+    mark = np.array((200, 90, 30, 20))
+    reference, current = moved_pair(0, 0, tuple(mark))
+    current = cv2.resize(current, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    result = compare(reference, current, method=method, segmenter="none")
+    one = max(result.anomalies, key=lambda one: one.area)
+    assert np.abs(np.subtract(edges(one.box_current), edges(mark * scale))).max() <= 6 * scale + 1
+    there = result.to_current(one.mask)
+    assert there.shape == current.shape[:2]
+    middle_x, middle_y = mean_of(tuple(mark * scale))
+    rows, columns = np.nonzero(there)
+    assert columns.mean() == pytest.approx(middle_x, abs=1.5 * max(scale, 1))
+    assert rows.mean() == pytest.approx(middle_y, abs=1.5 * max(scale, 1))
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("wider", [True, False])
+def test_a_mark_is_told_right_in_a_picture_of_another_shape(fit: str, wider: bool) -> None:
+    whole = picture(320, 420, 5, channels=3)
+    if (fit == "crop") == wider:  # crop cuts a wider picture, pad surrounds a lower one
+        reference, current = whole[40:280, 80:340].copy(), whole[40:280, 50:370].copy()
+        if fit == "pad":
+            current = whole[60:260, 80:340].copy()
+    else:
+        reference, current = whole[40:280, 80:340].copy(), whole[10:310, 80:340].copy()
+        if fit == "pad":
+            current = whole[40:280, 110:310].copy()
+    mark = (95, 80, 28, 24)
+    x, y, w, h = mark
+    current[y : y + h, x : x + w] = 255 - current[y : y + h, x : x + w]
+    result = compare(reference, current, fit=fit, segmenter="none")
+    assert result.pair.placement is not None
+    one = max(result.anomalies, key=lambda one: one.area)
+    assert np.abs(np.subtract(one.box_current, mark)).max() <= 5
+    there = result.to_current(one.mask)
+    assert there.shape == current.shape[:2]
+    rows, columns = np.nonzero(there)
+    assert (columns.mean(), rows.mean()) == pytest.approx(mean_of(mark), abs=2.5)
+
+
+def test_to_current_refuses_what_is_no_mask_of_the_reference(
+    pair: tuple[np.ndarray, np.ndarray],
+) -> None:
+    result = compare(*pair)
+    for wrong in (result.mask[1:], result.heatmap, result.mask[..., None]):
+        with pytest.raises(SettingError, match=r"needed is a boolean mask .*\(300, 400\)"):
+            result.to_current(wrong)
+    there = result.to_current(result.mask)
+    assert not np.shares_memory(there, result.mask), "the caller may write into it"
+
+
+def test_different_scenes_are_said_to_be_different() -> None:
+    samples = [vde.samples.load(name) for name in ("board", "wall")]
+    result = compare(samples[0].reference, samples[1].reference)
+    assert any("same scene" in note for note in result.notes)
+    assert result.registration is not None and result.registration.confidence < 0.2
+
+
+def test_a_padded_and_a_whole_picture_of_the_same_pixels_share_no_result() -> None:
+    reference = picture(100, 200, channels=3)
+    cache = StageCache()
+    padded = load_pair(reference, np.ascontiguousarray(reference[:, 50:150]), fit="pad")
+    assert padded.current.key == padded.reference.key
+    for method in METHODS:
+        inside = compare(padded, method=method, cache=cache)
+        assert inside.valid is not None and inside.valid.sum() == 100 * 100
+        assert compare(reference, reference, method=method, cache=cache).valid is None
+
+
+def grey_of(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_grey_and_a_coloured_picture_can_be_compared(method: str) -> None:
+    reference = cv2.cvtColor(picture(120, 160), cv2.COLOR_GRAY2RGB)
+    assert not compare(reference, grey_of(reference), method=method).anomalies
+    marked = grey_of(reference).copy()
+    marked[40:60, 50:80] = 255 - marked[40:60, 50:80]
+    assert compare(reference, marked, method=method).anomalies
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("size", [(60, 80), (7, 7), (9, 400), (400, 9), (16, 17)])
+def test_pictures_without_any_texture_are_compared(
+    size: tuple[int, int], level: int, method: str
+) -> None:
+    flat = np.full((*size, 3), level, np.uint8)
+    result = compare(flat, flat.copy(), method=method, align=True, normalise=True)
+    assert not result.anomalies and not result.mask.any() and result.ssim_score == 1.0
+    noisy = np.abs(flat.astype(int) - np.arange(flat.size).reshape(flat.shape) % 2)
+    compare(flat, noisy.astype(np.uint8), method=method, align=True, normalise=True)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_long_and_saturated_pictures_are_compared(method: str) -> None:
+    strip = picture(40, 1200, channels=3)
+    marked = strip.copy()
+    marked[10:30, 600:640] = 255 - marked[10:30, 600:640]
+    for one, two in ((strip, marked), (strip.transpose(1, 0, 2), marked.transpose(1, 0, 2))):
+        result = compare(one, two, method=method)
+        assert len(result.anomalies) == 1 and result.change_score_percent < 8
+    bright = np.clip(picture(120, 160, channels=3).astype(int) + 150, 0, 255).astype(np.uint8)
+    assert (bright == 255).mean() > 0.3
+    dark = bright.copy()
+    dark[40:70, 50:90] = 40
+    assert compare(bright, dark, method=method).anomalies
+    assert not compare(bright, bright.copy(), method=method).anomalies

@@ -52,7 +52,7 @@ def test_the_trial_compares_an_identical_and_a_changed_pair(report):
 
 
 def test_all_choices_are_named(report):
-    assert fact(report, "methods").value == "hybrid, multi_fusion, ensemble"
+    assert fact(report, "methods").value == "robust, hybrid, multi_fusion, ensemble"
     assert fact(report, "segmenters").value.startswith("graphcut, none")
     assert fact(report, "samples").value == ", ".join(vde_nb.samples.list())
 

@@ -61,7 +61,7 @@ def pair(height: int = 90, width: int = 120) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def found() -> Comparison:
-    result = vde.compare(*pair(), segmenter="none", cache=None)
+    result = vde.compare(*pair(), method="hybrid", segmenter="none", cache=None)
     assert len(result.anomalies) == 2
     return result
 
@@ -121,9 +121,38 @@ def test_results_of_any_method_keep_to_the_schema(method: str) -> None:
     assert vde.Settings.from_dict(document["settings"]) == result.settings
 
 
+def test_a_moved_pair_tells_its_registration_and_where_its_anomalies_lie() -> None:
+    sample = vde.samples.load("label", shift=(2.3, -1.4))
+    result = vde.compare(sample.reference, sample.current, segmenter="none", cache=None)
+    document = strict(result.to_json())
+    jsonschema.validate(document, export.schema(), cls=jsonschema.Draft202012Validator)
+    assert document["schema_version"] == "1.1" and document["method"] == "robust"
+    assert vde.Settings.from_dict(document["settings"]) == result.settings
+    assert document["registration"]["motion"] == pytest.approx(2.7, abs=0.2)
+    matrix = np.array(document["registration"]["matrix"])
+    assert matrix[:2, 2] == pytest.approx((2.3, -1.4), abs=0.2)
+    assert document["anomalies"]
+    for one in document["anomalies"]:
+        x, y, _, _ = one["box_current"]
+        assert (x - one["x"], y - one["y"]) == pytest.approx((2.3, -1.4), abs=1.01)
+        assert 0 <= one["confidence"] <= 1 and 0 <= one["severity_score"] <= 1
+
+
+def test_without_registration_there_is_none_and_boxes_are_the_same(found: Comparison) -> None:
+    document = strict(found.to_json())
+    jsonschema.validate(document, export.schema(), cls=jsonschema.Draft202012Validator)
+    assert document["registration"] is None
+    for one in document["anomalies"]:
+        assert one["box_current"] == [one["x"], one["y"], one["w"], one["h"]]
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
+        lambda one: one.pop("registration"),
+        lambda one: one.update(registration={"model": "translation"}),
+        lambda one: one["anomalies"][0].update(box_current=[1, 2, 3]),
+        lambda one: one["anomalies"][0].update(confidence=1.5),
         lambda one: one.pop("ssim_score"),
         lambda one: one["anomalies"][0].pop("severity"),
         lambda one: one["anomalies"][0].update(w=0),
@@ -150,9 +179,11 @@ def test_the_text_is_the_document_and_the_file_is_the_text(
         found.to_json(tmp_path / "results.json")
 
 
-def test_the_same_comparison_gives_the_same_bytes_but_for_timings() -> None:
+@pytest.mark.parametrize("method", ["robust", "hybrid"])
+def test_the_same_comparison_gives_the_same_bytes_but_for_timings(method: str) -> None:
     first, second = (
-        replace(vde.compare(*pair(), segmenter="none", cache=None), timings={}) for _ in range(2)
+        replace(vde.compare(*pair(), method=method, segmenter="none", cache=None), timings={})
+        for _ in range(2)
     )
     assert first.to_json() == second.to_json()
     assert first.to_coco() == second.to_coco()

@@ -57,6 +57,8 @@ def comparison(
         change_score_percent=float(mask.mean() * 100),
         timings={},
         notes=(),
+        current=picture,
+        levelled=picture,
     )
 
 
@@ -368,7 +370,7 @@ def test_the_five_published_panels_and_a_summary_are_there():
     assert [label.get_text() for label in scale.get_yticklabels()][-1] == "255"
     said = dict(zip(texts(figure)[::2], texts(figure)[1::2], strict=True))
     assert said["Anomalies"] == "2" and said["    moderate"] == "2" and said["    major"] == "0"
-    assert said["SSIM"] == "0.9000" and said["Threshold"] == "50" and said["Method"] == "hybrid"
+    assert said["SSIM"] == "0.9000" and said["Threshold"] == "50" and said["Method"] == "robust"
 
 
 def test_a_notebook_gets_exactly_one_picture_and_pyplot_no_figure():

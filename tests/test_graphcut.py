@@ -449,7 +449,7 @@ def test_compare_outlines_better_than_the_detected_masks() -> None:
     truths.append(disc(400, 500, 370, 290, 40))
     means = {}
     for name in ("none", "graphcut"):
-        result = compare(reference, current, segmenter=name, cache=None)
+        result = compare(reference, current, method="hybrid", segmenter=name, cache=None)
         masks = [whole(Outline(a.box, a.outline, 1.0), (400, 500)) for a in result.anomalies]
         means[name] = np.mean([max(iou(mask, truth) for mask in masks) for truth in truths])
     assert means["none"] < 0.75

@@ -7,14 +7,20 @@
 True
 
 Start with :func:`compare`. :func:`methods` and :func:`segmenters` list what there is to choose
-from, :mod:`vde_nb.samples` has pictures to try it on, :func:`anomaly_type` adds a type of yours.
+from, :mod:`vde_nb.samples` has pictures to try it on, :func:`anomaly_type` adds a type of yours,
+:func:`evaluate` measures how much of what changed is found.
 """
 
 import importlib
 from typing import Any
 
 from vde_nb._version import __version__
-from vde_nb.classify import anomaly_type, anomaly_types, remove_anomaly_type
+from vde_nb.classify import (
+    anomaly_type,
+    anomaly_types,
+    remove_anomaly_type,
+    reset_anomaly_types,
+)
 from vde_nb.compare import compare
 from vde_nb.comparison import Anomaly, Comparison
 from vde_nb.errors import (
@@ -24,12 +30,13 @@ from vde_nb.errors import (
     SettingError,
     VdeError,
 )
+from vde_nb.evaluate import compare_methods, evaluate, load_coco, load_deeppcb, load_masks
 from vde_nb.images import ImagePair, load_pair
 from vde_nb.listing import methods, segmenters
 from vde_nb.settings import Settings
 
-# Only what stands here is public; `compare` and `methods` are the functions, although modules of
-# these names exist: they are imported above, before the functions take the names.
+# Only what stands here is public; `compare`, `evaluate` and `methods` are the functions, although
+# modules of these names exist: they are imported above, before the functions take the names.
 __all__ = [
     "Anomaly",
     "Comparison",
@@ -44,9 +51,15 @@ __all__ = [
     "anomaly_type",
     "anomaly_types",
     "compare",
+    "compare_methods",
+    "evaluate",
+    "load_coco",
+    "load_deeppcb",
+    "load_masks",
     "load_pair",
     "methods",
     "remove_anomaly_type",
+    "reset_anomaly_types",
     "samples",
     "segmenters",
 ]

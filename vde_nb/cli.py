@@ -170,15 +170,15 @@ def _folder(text: str) -> Path:
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
-    from vde_nb.methods import METHODS
+    from vde_nb.methods import DEFAULT, METHODS
 
     parser.usage, parser.epilog = "%(prog)s REF CUR [--out DIR] [options]", _COMPARE_END
     add = parser.add_argument
     add("reference", metavar="REF", help="the reference picture, as it should be")
     add("current", metavar="CUR", help="the current picture, to be checked")
-    for name, known, usual in ("method", METHODS, "hybrid"), ("preset", PRESETS, "default"):
-        facts = f"{', '.join(known)} [default {usual}]"
-        add(f"--{name}", metavar="NAME", default=usual, help=facts)
+    add("--method", metavar="NAME", help=f"{', '.join(METHODS)} [default {DEFAULT}]")
+    presets = f"{', '.join(PRESETS)} [default default]"
+    add("--preset", metavar="NAME", default="default", help=presets)
     add = parser.add_argument_group("output").add_argument
     add("--out", metavar="DIR", type=_folder, help="folder for annotated, heatmap and results")
     add("--save", metavar="WHAT", nargs="+", help=_SAVE)
@@ -241,11 +241,11 @@ def _reader(declared: Declaration) -> Callable[[str], Any]:
 
 def _compare(options: argparse.Namespace) -> int:
     from vde_nb.compare import compare
-    from vde_nb.methods import get_method
+    from vde_nb.methods import default_method, get_method
 
     if options.out is None and (options.save or options.overwrite):
         raise SettingError("--save and --overwrite are about a folder: give --out DIR as well.")
-    method = get_method(options.method).name
+    method = get_method(options.method or default_method(options.preset)).name
     given = [one for one in declarations() if hasattr(options, one.name)]
     for one in given:
         if one not in declarations(method):
@@ -317,7 +317,7 @@ def _demo_options(parser: argparse.ArgumentParser) -> None:
     add("--sample", metavar="NAME", default="tyre", help="which pair [default %(default)s]")
     add("--list", action="store_true", help="list the samples and leave")
     add("--out", metavar="DIR", type=_folder, default="vde-nb-demo", help="[default vde-nb-demo]")
-    add("--method", metavar="NAME", default="hybrid", help="as for compare [default %(default)s]")
+    add("--method", metavar="NAME", default="robust", help="as for compare [default %(default)s]")
     add("--overwrite", action="store_true", help="replace files the demo did not write, too")
 
 

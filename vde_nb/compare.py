@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,26 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb.classify import SEVERITIES, SHAPE_TYPES, Region, classify
-from vde_nb.comparison import Anomaly, Comparison
+from vde_nb._ignore import Ignore, ignore_mask
+from vde_nb.align import Prepared, prepare
+from vde_nb.comparison import Comparison
+from vde_nb.describe import describe
 from vde_nb.detect import Candidate
 from vde_nb.difference import kernel_failure, kernel_state
 from vde_nb.errors import SettingError
 from vde_nb.images import ImagePair, Source, load_pair
-from vde_nb.methods import Finding, Input, get_method
+from vde_nb.methods import default_method, get_method
 from vde_nb.methods.base import difference_stage
 from vde_nb.methods.multi_fusion import each_mask
 from vde_nb.segment import Outline, Prompt, Scene, get_segmenter
-from vde_nb.settings import ImageSettings, SegmentSettings, Settings, declarations, resolve
+from vde_nb.settings import (
+    PUBLISHED,
+    ImageSettings,
+    SegmentSettings,
+    Settings,
+    declarations,
+    resolve,
+)
 from vde_nb.stages import StageCache, Staged, Stages, shared_cache
 
 __all__ = ["again", "compare", "single_masks"]
@@ -36,11 +46,13 @@ _TOO_LATE = "fit and max_megapixels decide how files are read; call compare() on
 
 
 def compare(
-    reference: Source | ImagePair,
+    reference: Source | Sequence[Source] | ImagePair,
     current: Source | None = None,
     *,
-    method: str = "hybrid",
+    method: str | None = None,
     preset: str = "default",
+    ignore: Ignore | None = None,
+    progress: Callable[[str], object] | None = None,
     cache: StageCache | None = shared_cache,
     **settings: Any,
 ) -> Comparison:
@@ -49,16 +61,24 @@ def compare(
     Parameters
     ----------
     reference
-        The golden picture: path, bytes, binary file object, PIL image or array; or an
-        :class:`~vde_nb.images.ImagePair` holding both.
+        The golden picture: path, bytes, binary file object, PIL image or array; or a list of
+        several pictures of how it should be, the first of which is the reference and the others
+        tell what may vary; or an :class:`~vde_nb.images.ImagePair` holding everything.
     current
         The picture to check, in any of those forms.
     method
-        ``"hybrid"`` (recommended), ``"multi_fusion"`` or ``"ensemble"``; see
-        :func:`vde_nb.methods`.
+        ``"robust"`` (recommended), ``"hybrid"``, ``"multi_fusion"`` or ``"ensemble"``; see
+        :func:`vde_nb.methods`. By default ``"robust"``, and ``"hybrid"`` with the preset
+        ``"published"``.
     preset
         ``"default"``; ``"published"`` for exactly the published notebooks; ``"sensitive"`` or
         ``"strict"``.
+    ignore
+        Where differences do not matter, in reference pixels: boxes ``(x, y, w, h)``, or a
+        ``(H, W)`` bool mask.
+    progress
+        Called with the name of every stage before it begins; an exception it raises ends the
+        comparison and reaches the caller.
     cache
         Where results of stages are kept, so that the next call computes only what changed;
         None keeps nothing, and spares the hashing of the pictures.
@@ -76,7 +96,8 @@ def compare(
     ImageError
         A picture cannot be read, the two cannot be compared, or they are smaller than 7 x 7.
     SettingError
-        A setting has a value outside its range, or names an unknown method or segmenter.
+        A setting has a value outside its range, or names an unknown method or segmenter; or
+        `ignore` does not fit the picture.
     TypeError
         There is no setting of that name; the message lists the nearest.
 
@@ -86,13 +107,14 @@ def compare(
     >>> reference = np.full((60, 80, 3), 90, np.uint8)
     >>> current = reference.copy()
     >>> current[20:40, 30:60] = 200
-    >>> result = compare(reference, current, segmenter="none")
+    >>> result = compare(reference, current, method="hybrid", segmenter="none")
     >>> result
     Comparison(hybrid, 80\u00d760, 1 anomaly, SSIM 0.8329, 19.50 % changed)
     """
-    chosen = resolve(get_method(method).name, preset, **settings)
+    method = default_method(preset) if method is None else get_method(method).name
+    chosen = resolve(method, preset, **settings)
     get_segmenter(chosen.segment.segmenter)  # a wrong name is told before any work is done
-    stage = Stages(cache)
+    stage = Stages(cache, progress=progress)
     if isinstance(reference, ImagePair):
         if current is not None:
             raise SettingError("Give either an ImagePair, or a reference and a current picture.")
@@ -103,14 +125,23 @@ def compare(
         raise SettingError("compare() needs two pictures: compare(reference, current).")
     else:
         pair = _load(reference, current, chosen, stage)
-    return _run(pair, chosen, stage, _unused(chosen.method, settings))
+    return _run(pair, chosen, stage, _unused(chosen.method, settings), ignore)
 
 
-def again(comparison: Comparison, **changes: Any) -> Comparison:
+def again(
+    comparison: Comparison, *, progress: Callable[[str], object] | None = None, **changes: Any
+) -> Comparison:
     """See :meth:`vde_nb.Comparison.again`."""
     old = comparison.settings
-    method = get_method(changes.pop("method", old.method)).name
     preset = changes.pop("preset", old.preset)
+    method = changes.pop("method", None)
+    if method is not None:
+        method = get_method(method).name
+    elif preset == "published" and old.method not in PUBLISHED:
+        method = default_method(preset)
+    else:
+        method = old.method
+    ignore = changes.pop("ignore", comparison.ignored)
     usual = resolve(old.method, old.preset).flat()
     given = {name: value for name, value in old.flat().items() if value != usual[name]}
     chosen = resolve(method, preset, **{**given, **changes})
@@ -119,8 +150,8 @@ def again(comparison: Comparison, **changes: Any) -> Comparison:
     get_segmenter(chosen.segment.segmenter)
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
-    stage = Stages(comparison._cache, owner=comparison.pair.token)
-    return _run(comparison.pair, chosen, stage, _unused(method, changes))
+    stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
+    return _run(comparison.pair, chosen, stage, _unused(method, changes), ignore)
 
 
 def _unused(method: str, given: Iterable[str]) -> list[str]:
@@ -139,7 +170,8 @@ def single_masks(
             f"{settings.method} makes one mask, comparison.mask; many are united by multi_fusion "
             "and ensemble."
         )
-    images = Input(Staged(comparison.reference, None), Staged(comparison.current, None))
+    one, two = Staged(comparison.reference, None), Staged(comparison.levelled, None)
+    images = Prepared(one, two, two, Staged(comparison.valid, None))
     return each_mask(
         difference_stage(images, settings, Stages(None)).value,
         settings.difference.fusion_weights,
@@ -170,25 +202,47 @@ def _file_key(source: object) -> Hashable | None:
     )
 
 
-def _load(reference: Source, current: Source, settings: Settings, stage: Stages) -> ImagePair:
+def _load(
+    reference: Source | Sequence[Source], current: Source, settings: Settings, stage: Stages
+) -> ImagePair:
+    key: Hashable | None = None
+    if stage.cache is not None:
+        listed = reference if isinstance(reference, (list, tuple)) else (reference,)
+        keys = tuple(_file_key(one) for one in listed)
+        key = keys if None not in keys else None
     return stage(
         "images",
         load_pair,
-        Staged(reference, _file_key(reference) if stage.cache is not None else None),
+        Staged(reference, key),
         Staged(current, _file_key(current) if stage.cache is not None else None),
         fit=settings.images.fit,
         max_megapixels=settings.images.max_megapixels,
     ).value
 
 
-def _run(pair: ImagePair, settings: Settings, stage: Stages, remarks: Sequence[str]) -> Comparison:
+def _run(
+    pair: ImagePair,
+    settings: Settings,
+    stage: Stages,
+    remarks: Sequence[str],
+    ignore: Ignore | None,
+) -> Comparison:
     method = get_method(settings.method)
     keep = stage.cache is not None
-    images = Input(
+    ignored = None if ignore is None else ignore_mask(ignore, pair.shape)
+    images = prepare(
         Staged(pair.reference.array, pair.reference.key if keep else None),
         Staged(pair.current.array, pair.current.key if keep else None),
+        pair.valid,
+        ignored,
+        settings.align,
+        stage,
+        [Staged(one.array, one.key if keep else None) for one in pair.others],
     )
     finding = method.find(images, settings, stage)
+    current_key = ""
+    if keep and images.current.value is pair.current.array:
+        current_key = pair.current.key
     outlines = stage(
         "segmentation",
         _outlines,
@@ -196,52 +250,63 @@ def _run(pair: ImagePair, settings: Settings, stage: Stages, remarks: Sequence[s
         finding.heatmap,
         images.reference,
         images.current,
-        pair.current.key if keep else "",
+        images.valid,
+        current_key,
         settings.segment,
     )
     # Rules a user registered may change between two calls, so this stage is never kept.
-    anomalies = stage(
+    described = stage(
         "classification",
-        _anomalies,
+        describe,
         Staged(finding, None),
         Staged(outlines.value[0], None),
         Staged(images, None),
         Staged(settings, None),
+        Staged(pair.placement, None),
         keep=False,
     ).value
     changed = int(np.count_nonzero(finding.mask.value))
-    compared = finding.mask.value.size
-    if pair.valid is not None:  # what was padded was not compared
-        compared = pair.valid[2] * pair.valid[3]
-    notes = [*remarks, *pair.notes, *outlines.value[1]]
-    if settings.classify.classifier == "rules" and any(
-        anomaly.type in SHAPE_TYPES for anomaly in anomalies
-    ):
-        notes.append(
-            f"{', '.join(sorted({a.type for a in anomalies} & SHAPE_TYPES))}: types are guessed "
-            "from the shape of the box, severities from its area."
-        )
-    if changed > _MANY * compared:
-        notes.append(
-            "Much has changed. If the camera moved or the light is another, bring the pictures "
-            "together first; preset='strict' keeps only what differs most."
-        )
+    valid = images.valid.value
+    compared = finding.mask.value.size if valid is None else int(np.count_nonzero(valid))
+    notes = [*remarks, *pair.notes, *images.notes, *finding.notes, *outlines.value[1]]
+    notes += described.notes
+    if pair.others and settings.method != "robust":
+        notes.append(f"{settings.method} compares with the first reference only.")
+    if compared == 0:
+        notes.append("Nothing was compared: no pixel of the current picture is valid.")
+    if changed > _MANY * compared and settings.preset != "published":
+        notes.append(_much(settings))
     if kernel_failure() is not None:
         notes.append(f"The compiled SSIM kernel {kernel_state()}.")
     return Comparison(
         pair=pair,
         settings=settings,
-        anomalies=anomalies,
+        anomalies=described.anomalies,
         heatmap=finding.heatmap.value,
         clean_heatmap=finding.clean.value,
         threshold=finding.threshold,
         mask=finding.mask.value,
         ssim_score=finding.score,
-        change_score_percent=changed / compared * 100,
+        change_score_percent=changed / max(compared, 1) * 100,
         timings=stage.timings,
         notes=tuple(dict.fromkeys(notes)),
+        current=images.current.value,
+        levelled=images.levelled.value,
+        valid=valid,
+        ignored=None if ignored is None else ignored.value,
+        registration=images.registration,
         _cache=stage.cache,
     )
+
+
+def _much(settings: Settings) -> str:
+    """What to do where much has changed."""
+    if settings.align.align == "off" or settings.align.normalise == "off":
+        return (
+            "Much has changed. If the camera moved or the light is another, method='robust' (or "
+            "align=True, normalise=True) brings the pictures together first."
+        )
+    return "Much has changed; preset='strict' keeps only what differs most."
 
 
 def _outlines(
@@ -249,6 +314,7 @@ def _outlines(
     heatmap: npt.NDArray[np.uint8],
     reference: npt.NDArray[np.uint8],
     current: npt.NDArray[np.uint8],
+    valid: npt.NDArray[np.bool_] | None,
     key: str,
     settings: SegmentSettings,
 ) -> tuple[list[Outline], tuple[str, ...]]:
@@ -273,7 +339,7 @@ def _outlines(
         if not outline.mask.any():
             notes.append(f"{segmenter.name} found nothing in some regions: they keep their mask.")
             continue
-        outlines[i] = outline
+        outlines[i] = _within(outline, valid) or outlines[i]
         if outline.note:
             notes.append(outline.note)
     return outlines, tuple(dict.fromkeys(notes))
@@ -285,32 +351,14 @@ def _prompt(candidate: Candidate, margin: float) -> Prompt:
     return Prompt(candidate.box, points, candidate.mask, reach=round(margin * max(w, h)))
 
 
-def _anomalies(
-    finding: Finding, outlines: Sequence[Outline], images: Input, settings: Settings
-) -> list[Anomaly]:
-    heatmap = finding.heatmap.value
-    rules = settings.classify
-    made: list[dict[str, Any]] = []
-    for candidate, outline in zip(finding.candidates.value, outlines, strict=True):
-        x, y, w, h = outline.box
-        region = Region(
-            outline.box, outline.mask, images.reference.value, images.current.value, heatmap
-        )
-        label = classify(region, rules.classifier, otherwise=finding.otherwise)
-        heat = cv2.mean(heatmap[y : y + h, x : x + w], outline.mask.view(np.uint8))[0]
-        made.append(
-            {
-                "box": outline.box,
-                "type": label.type,
-                "severity": label.severity,
-                "score": heat / 255,
-                "area": region.area,
-                "outline": outline.mask,
-                "points": candidate.points,
-                "evidence": label.evidence,
-                "shape": heatmap.shape,
-            }
-        )
-    if rules.order == "worst_first":
-        made.sort(key=lambda one: (-SEVERITIES.index(one["severity"]), -one["area"]))
-    return [Anomaly(number=number, **one) for number, one in enumerate(made, 1)]
+def _within(outline: Outline, valid: npt.NDArray[np.bool_] | None) -> Outline | None:
+    """`outline` without what cannot be compared; None when nothing is left."""
+    if valid is None:
+        return outline
+    x, y, w, h = outline.box
+    mask = outline.mask & valid[y : y + h, x : x + w]
+    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
+    if not wide:
+        return None
+    cut = mask[top : top + high, left : left + wide]
+    return replace(outline, box=(x + left, y + top, wide, high), mask=cut)

@@ -8,11 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb.align import Registration
 from vde_nb.detect import Box
-from vde_nb.images import ImagePair
+from vde_nb.errors import SettingError
+from vde_nb.images import ImagePair, Placement
 from vde_nb.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from vde_nb.stages import StageCache
 
-__all__ = ["Anomaly", "Comparison"]
+__all__ = ["Anomaly", "Comparison", "to_original_box"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,13 @@ class Anomaly:
         The measurements behind type and severity.
     shape
         ``(H, W)`` of the picture.
+    confidence
+        How sure the type is, in [0, 1].
+    severity_score
+        Severity as a number in [0, 1]: minor below 0.33, major from 0.66; 0 where the published
+        rules graded, which know no numbers.
+    box_current
+        The box in the current picture as it was handed over, before registration and resizing.
     """
 
     number: int
@@ -63,6 +73,9 @@ class Anomaly:
     points: tuple[tuple[int, int], ...] = field(repr=False)
     evidence: Mapping[str, float] = field(repr=False)
     shape: tuple[int, int] = field(repr=False)
+    confidence: float = field(default=1.0, repr=False)
+    severity_score: float = field(default=0.0, repr=False)
+    box_current: Box | None = field(default=None, repr=False)
 
     @property
     def x(self) -> int:
@@ -99,6 +112,24 @@ class Anomaly:
         return float(columns.mean()) + self.x, float(rows.mean()) + self.y
 
 
+def to_original_box(
+    box: Box, registration: Registration | None, placement: Placement | None
+) -> Box:
+    """Box in reference pixels -> box in the current picture as it was handed over."""
+    if registration is not None:
+        box = registration.box_to_current(box)
+    if placement is None:
+        return box
+    x, y, w, h = box
+    (sx, sy), (ox, oy) = placement.scale, placement.offset
+    height, width = placement.shape
+    left = min(max(round(x * sx + ox), 0), width - 1)
+    top = min(max(round(y * sy + oy), 0), height - 1)
+    right = min(max(round((x + w) * sx + ox), left + 1), width)
+    bottom = min(max(round((y + h) * sy + oy), top + 1), height)
+    return left, top, right - left, bottom - top
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """The result of :func:`vde_nb.compare`.
@@ -109,7 +140,18 @@ class Comparison:
     Attributes
     ----------
     pair
-        The two pictures on one grid; `reference` and `current` are their arrays.
+        The two pictures as they were read, at one size.
+    current
+        The current picture on the reference's pixel grid, ``(H, W, 3)`` RGB uint8: registered,
+        when that was asked for. Where it shows nothing it holds the reference's pixels.
+    levelled
+        `current` under the light of the reference, when that was asked for.
+    valid
+        ``(H, W)`` bool, the pixels that were compared; None: all.
+    ignored
+        ``(H, W)`` bool, where differences were to be ignored; None: nowhere.
+    registration
+        The motion that was found, None when none was looked for.
     settings
         Everything that decided what was found.
     anomalies
@@ -143,6 +185,11 @@ class Comparison:
     change_score_percent: float
     timings: Mapping[str, float]
     notes: tuple[str, ...]
+    current: npt.NDArray[np.uint8]
+    levelled: npt.NDArray[np.uint8]
+    valid: npt.NDArray[np.bool_] | None = None
+    ignored: npt.NDArray[np.bool_] | None = None
+    registration: Registration | None = None
     _cache: StageCache | None = None
 
     @property
@@ -156,11 +203,6 @@ class Comparison:
         return self.pair.reference.array
 
     @property
-    def current(self) -> npt.NDArray[np.uint8]:
-        """The current picture on the reference's grid, ``(H, W, 3)`` RGB uint8."""
-        return self.pair.current.array
-
-    @property
     def reference_name(self) -> str:
         """Path of the reference as it was given, or ``"reference"``."""
         return self.pair.reference.name
@@ -169,6 +211,37 @@ class Comparison:
     def image_name(self) -> str:
         """Path of the current picture as it was given, or ``"current"``."""
         return self.pair.current.name
+
+    def to_current(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """A mask in reference pixels, in the current picture as it was handed over.
+
+        Parameters
+        ----------
+        mask
+            ``(H, W)`` bool, such as :attr:`mask` or an anomaly's.
+
+        Returns
+        -------
+        ndarray
+            Bool, of the size the current picture had when it was read (upright, where a camera
+            had noted its orientation).
+        """
+        if mask.shape != self.pair.shape or mask.dtype != np.bool_:
+            raise SettingError(
+                f"mask has shape {mask.shape} and dtype {mask.dtype}; needed is a boolean mask of "
+                f"the reference's shape {self.pair.shape}."
+            )
+        moved = mask if self.registration is None else self.registration.to_current(mask)
+        placement = self.pair.placement
+        if placement is None:
+            return moved.copy() if moved is mask else moved
+        height, width = placement.shape
+        return np.asarray(
+            cv2.warpAffine(
+                moved.view(np.uint8), placement.matrix(), (width, height), flags=cv2.INTER_NEAREST
+            ),
+            np.bool_,
+        )
 
     def again(self, **changes: Any) -> Comparison:
         """Compare the same pictures with some settings changed.
@@ -179,7 +252,8 @@ class Comparison:
         Parameters
         ----------
         **changes
-            `method`, `preset` and any setting, as for :func:`vde_nb.compare`. Settings that
+            `method`, `preset`, `ignore`, `progress` and any setting, as for
+            :func:`vde_nb.compare`. Settings that
             differ from their preset stay as they are.
         """
         from vde_nb.compare import again

@@ -35,6 +35,8 @@ __all__ = ["SEVERITY_COLOURS", "annotated", "notebook_html", "plot", "type_colou
 UInt8 = npt.NDArray[np.uint8]
 
 #: What `colour_by` may be.
+#: Brightness left to what was not compared.
+_DIM = 0.45
 _COLOURS = {"severity": by_severity, "type": by_type}
 
 #: Sides of the picture in a notebook, in pixels: wide as an output cell, high as a screen or two.
@@ -69,6 +71,8 @@ def annotated(
 ) -> UInt8:
     """Draw the anomalies into a copy of the current picture.
 
+    What was not compared (ignored, or not shown by the current picture) is darkened.
+
     Parameters
     ----------
     comparison
@@ -99,6 +103,9 @@ def annotated(
     """
     _check_options(opacity, colour_by, outlines=outlines, boxes=boxes, labels=labels)
     picture = comparison.current.copy()
+    if comparison.valid is not None:
+        left_out = ~comparison.valid
+        picture[left_out] = picture[left_out] * _DIM
     draw(
         picture,
         comparison.anomalies,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA_VERSION", "results", "schema", "to_json"]
 
 #: Version of the document: the second number grows when keys are added, the first when any changes.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 def results(comparison: Comparison) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "image_size": {"width": int(width), "height": int(height)},
         "method": comparison.method,
         "settings": _plain(comparison.settings.to_dict()),
+        "registration": _registration(comparison),
         "notes": [readable(note) for note in comparison.notes],
         "timings_ms": {name: round(float(ms), 3) for name, ms in comparison.timings.items()},
     }
@@ -90,6 +91,21 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+def _registration(comparison: Comparison) -> dict[str, Any] | None:
+    found = comparison.registration
+    if found is None:
+        return None
+    return {
+        "model": found.model,
+        "matrix": _plain(found.matrix),
+        "motion": float(found.motion),
+        "max_motion": float(found.max_motion),
+        "residual_before": float(found.residual_before),
+        "residual_after": float(found.residual_after),
+        "confidence": float(found.confidence),
+    }
+
+
 def _anomaly(anomaly: Anomaly) -> dict[str, Any]:
     x, y, w, h = (int(value) for value in anomaly.box)
     return {
@@ -106,6 +122,9 @@ def _anomaly(anomaly: Anomaly) -> dict[str, Any]:
         "points": _plain(anomaly.points),
         "segmentation": encode(anomaly.outline, anomaly.box, anomaly.shape),
         "evidence": _plain(anomaly.evidence),
+        "confidence": float(anomaly.confidence),
+        "severity_score": float(anomaly.severity_score),
+        "box_current": _plain(anomaly.box_current or anomaly.box),
     }
 
 

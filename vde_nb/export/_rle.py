@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from vde_nb.detect import Box
 
-__all__ = ["decode", "encode"]
+__all__ = ["counts_from_text", "decode", "encode"]
 
 #: Groups of 5 bits a run may need: 35 bits hold any picture's number of pixels, and a sign.
 _GROUPS = 7
@@ -69,7 +69,7 @@ def decode(segmentation: dict[str, Any]) -> npt.NDArray[np.bool_]:
            [0, 0, 0, 0]])
     """
     height, width = segmentation["size"]
-    counts = _from_text(segmentation["counts"])
+    counts = counts_from_text(segmentation["counts"])
     values = np.arange(counts.size) % 2 == 1
     return np.repeat(values, counts).reshape(width, height).T
 
@@ -87,7 +87,7 @@ def _to_text(counts: npt.NDArray[np.int64]) -> str:
     return bytes((groups + 32 * more + 48)[used].astype(np.uint8)).decode("ascii")
 
 
-def _from_text(text: str) -> npt.NDArray[np.int64]:
+def counts_from_text(text: str) -> npt.NDArray[np.int64]:
     groups = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
     last = np.flatnonzero(groups < 32)
     first = np.concatenate([[0], last[:-1] + 1])

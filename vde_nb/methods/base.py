@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb.align import Prepared
 from vde_nb.detect import Candidate
 from vde_nb.difference import PixelMaps, pixel_maps
 from vde_nb.settings import Settings
 from vde_nb.stages import Staged, Stages
 
-__all__ = ["Finding", "Input", "Method", "difference_stage"]
-
-
-@dataclass(frozen=True, eq=False)
-class Input:
-    """The two pictures on one grid, ``(H, W, 3)`` RGB uint8, as the first stage left them."""
-
-    reference: Staged[npt.NDArray[np.uint8]]
-    current: Staged[npt.NDArray[np.uint8]]
+__all__ = ["Finding", "Method", "Prepared", "difference_stage", "within"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +37,8 @@ class Finding:
         The regions of the mask.
     otherwise
         What regions without a telling shape are called by the published rules.
+    notes
+        What a user should know, in words.
     """
 
     score: float
@@ -53,6 +48,7 @@ class Finding:
     mask: Staged[npt.NDArray[np.bool_]]
     candidates: Staged[list[Candidate]]
     otherwise: str = "missing_part"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,24 +64,47 @@ class Method:
     summary
         One sentence.
     find
-        ``find(input, settings, stage) -> Finding``.
+        ``find(images, settings, stage) -> Finding``.
     """
 
     name: str
     title: str
     summary: str
-    find: Callable[[Input, Settings, Stages], Finding]
+    find: Callable[[Prepared, Settings, Stages], Finding]
 
 
-def difference_stage(images: Input, settings: Settings, stage: Stages) -> Staged[PixelMaps]:
+def difference_stage(images: Prepared, settings: Settings, stage: Stages) -> Staged[PixelMaps]:
     """|Δ| and SSIM of the pair: the stage all pixel methods begin with."""
     return stage(
         "difference",
-        pixel_maps,
+        _pixel_maps,
         images.reference,
-        images.current,
-        absolute=True,
-        ssim=True,
+        images.levelled,
+        images.valid,
         colour=settings.difference.colour,
         overflow=settings.difference.ssim_overflow,
     )
+
+
+def _pixel_maps(
+    reference: npt.NDArray[np.uint8],
+    current: npt.NDArray[np.uint8],
+    valid: npt.NDArray[np.bool_] | None,
+    *,
+    colour: str,
+    overflow: str,
+) -> PixelMaps:
+    maps = pixel_maps(
+        reference, current, absolute=True, ssim=True, colour=colour, overflow=overflow
+    )
+    if valid is None:
+        return maps
+    assert maps.absolute is not None and maps.ssim is not None
+    return replace(maps, absolute=within(maps.absolute, valid), ssim=within(maps.ssim, valid))
+
+
+def within(
+    heat: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.uint8]:
+    """`heat` where the pictures can be compared, 0 elsewhere; `heat` itself when they all can."""
+    return heat if valid is None else heat * valid

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from vde_nb.detect import Box, Candidate, candidates, clean, threshold_mask
 from vde_nb.difference import PixelMaps
-from vde_nb.methods.base import Finding, Input, Method, difference_stage
+from vde_nb.methods.base import Finding, Method, Prepared, difference_stage, within
 from vde_nb.methods.multi_fusion import each_mask, maximum_clean, maximum_fused
 from vde_nb.settings import Settings
 from vde_nb.stages import Stages
@@ -115,21 +115,24 @@ def _join(parts: list[Candidate], centre: npt.NDArray[np.float64]) -> Candidate:
 
 
 def united(
-    maps: PixelMaps, weights: tuple[float, ...], open_iterations: int, close_iterations: int
+    maps: PixelMaps,
+    valid: npt.NDArray[np.bool_] | None,
+    weights: tuple[float, ...],
+    open_iterations: int,
+    close_iterations: int,
 ) -> npt.NDArray[np.uint8]:
     """Map whose thresholds are the united masks, opened and closed once more as published."""
-    return clean(
-        maximum_clean(maps, weights, open_iterations, close_iterations), _UNION_OPEN, _UNION_CLOSE
-    )
+    union = maximum_clean(maps, weights, open_iterations, close_iterations)
+    return within(clean(union, _UNION_OPEN, _UNION_CLOSE), valid)
 
 
-def find(images: Input, settings: Settings, stage: Stages) -> Finding:
+def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     """|Δ| and SSIM -> thirty masks -> boxes -> groups -> one region and point per group."""
     rules, weights = settings.detect, settings.difference.fusion_weights
     passes = rules.open_iterations, rules.close_iterations
     maps = difference_stage(images, settings, stage)
     heat = stage("fusion", maximum_fused, maps, weights)
-    smooth = stage("cleaning", united, maps, weights, *passes)
+    smooth = stage("cleaning", united, maps, images.valid, weights, *passes)
     lowest = min(rules.thresholds)
     mask = stage("threshold", threshold_mask, smooth, lowest, keep=False)
     regions = stage("contours", candidates, mask, rules.min_area, keep=False)

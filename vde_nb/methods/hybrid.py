@@ -1,4 +1,4 @@
-"""Hybrid: absolute difference and SSIM fused to one heatmap, thresholded. The recommended one."""
+"""Hybrid: absolute difference and SSIM fused to one heatmap, thresholded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from vde_nb.detect import candidates, clean, threshold_mask
 from vde_nb.difference import PixelMaps, fuse
-from vde_nb.methods.base import Finding, Input, Method, difference_stage
+from vde_nb.methods.base import Finding, Method, Prepared, difference_stage, within
 from vde_nb.settings import Settings
 from vde_nb.stages import Stages
 
@@ -19,12 +19,20 @@ def _fused(maps: PixelMaps, weight: float) -> npt.NDArray[np.uint8]:
     return fuse(maps.absolute, maps.ssim, weight)
 
 
-def find(images: Input, settings: Settings, stage: Stages) -> Finding:
+def _clean(
+    heat: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_] | None, opening: int, closing: int
+) -> npt.NDArray[np.uint8]:
+    return within(clean(heat, opening, closing), valid)
+
+
+def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     """|Δ| and SSIM -> fuse -> clean -> threshold -> contours."""
     rules = settings.detect
     maps = difference_stage(images, settings, stage)
     heat = stage("fusion", _fused, maps, settings.difference.ssim_weight)
-    smooth = stage("cleaning", clean, heat, rules.open_iterations, rules.close_iterations)
+    smooth = stage(
+        "cleaning", _clean, heat, images.valid, rules.open_iterations, rules.close_iterations
+    )
     mask = stage("threshold", threshold_mask, smooth, rules.threshold, keep=False)
     regions = stage("contours", candidates, mask, rules.min_area, keep=False)
     assert maps.value.score is not None
@@ -34,6 +42,6 @@ def find(images: Input, settings: Settings, stage: Stages) -> Finding:
 METHOD = Method(
     "hybrid",
     "Hybrid",
-    "|\u0394| and SSIM fused to one heatmap, one threshold. Simple, fast, the recommended one.",
+    "|\u0394| and SSIM fused to one heatmap, one threshold. Simple and fast.",
     find,
 )

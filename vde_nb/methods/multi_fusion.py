@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from vde_nb.detect import candidates, clean, threshold_mask
 from vde_nb.difference import PixelMaps, fuse
-from vde_nb.methods.base import Finding, Input, Method, difference_stage
+from vde_nb.methods.base import Finding, Method, Prepared, difference_stage, within
 from vde_nb.settings import Settings
 from vde_nb.stages import Stages
 
@@ -51,6 +51,16 @@ def maximum_clean(
     return best
 
 
+def _cleaned(
+    maps: PixelMaps,
+    valid: npt.NDArray[np.bool_] | None,
+    weights: tuple[float, ...],
+    open_iterations: int,
+    close_iterations: int,
+) -> npt.NDArray[np.uint8]:
+    return within(maximum_clean(maps, weights, open_iterations, close_iterations), valid)
+
+
 def each_mask(
     maps: PixelMaps,
     weights: tuple[float, ...],
@@ -71,13 +81,19 @@ def each_mask(
             yield weight, threshold, threshold_mask(smooth, threshold)
 
 
-def find(images: Input, settings: Settings, stage: Stages) -> Finding:
+def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     """|Δ| and SSIM -> ten fusions, cleaned -> maximum -> lowest threshold -> contours."""
     rules, weights = settings.detect, settings.difference.fusion_weights
     maps = difference_stage(images, settings, stage)
     heat = stage("fusion", maximum_fused, maps, weights)
     smooth = stage(
-        "cleaning", maximum_clean, maps, weights, rules.open_iterations, rules.close_iterations
+        "cleaning",
+        _cleaned,
+        maps,
+        images.valid,
+        weights,
+        rules.open_iterations,
+        rules.close_iterations,
     )
     lowest = min(rules.thresholds)
     mask = stage("threshold", threshold_mask, smooth, lowest, keep=False)
