@@ -1,0 +1,229 @@
+"""The settings of every stage, in the order of the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from vde_nb.settings._declare import StageSettings, setting
+
+_PIXELWISE = ("hybrid", "multi_fusion", "ensemble")
+
+
+@dataclass(frozen=True)
+class ImageSettings(StageSettings):
+    """How pictures are read and brought to one size."""
+
+    stage: ClassVar[str] = "images"
+
+    fit: str = setting(
+        "error",
+        "What to do when the two pictures differ in shape: refuse, crop or pad the current one.",
+        choices=("error", "crop", "pad"),
+        advanced=True,
+    )
+    max_megapixels: float = setting(
+        200.0,
+        "Largest picture file that is opened; guards against decompression bombs.",
+        low=0.001,
+        high=10_000.0,
+        unit="MP",
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class AlignSettings(StageSettings):
+    """How the current picture is brought onto the reference, in place and in light."""
+
+    stage: ClassVar[str] = "align"
+    align: str = setting(
+        "off",
+        "Register the current picture on the reference: 'auto' chooses the simplest motion that "
+        "explains the pair; True means 'auto'.",
+        choices=("off", "auto", "translation", "affine", "homography"),
+        on="auto",
+    )
+    flow: bool = setting(
+        True,
+        "After registration, follow smooth local displacements of a few pixels, too; they are "
+        "smoother than any defect.",
+        advanced=True,
+    )
+    normalise: str = setting(
+        "off",
+        "Give the current picture the light of the reference: 'global' (exposure, contrast, white "
+        "balance) or 'local' (shadows, too); True means 'local'.",
+        choices=("off", "global", "local"),
+        on="local",
+    )
+
+
+@dataclass(frozen=True)
+class DifferenceSettings(StageSettings):
+    """How the two pictures become one heatmap."""
+
+    stage: ClassVar[str] = "difference"
+
+    colour: str = setting(
+        "absolute",
+        "Compare luma only ('grey', as published), every colour channel, of which the largest "
+        "difference counts ('channels'), or channels for the absolute difference and luma for "
+        "SSIM ('absolute', three times as fast).",
+        choices=("grey", "absolute", "channels"),
+        methods=_PIXELWISE,
+    )
+    ssim_weight: float = setting(
+        0.5,
+        "Share of the SSIM map in the heatmap; the rest is the absolute difference.",
+        low=0.0,
+        high=1.0,
+        step=0.05,
+        methods=("hybrid",),
+    )
+    fusion_weights: tuple[float, ...] = setting(
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+        "SSIM weights of the fused maps.",
+        low=0.0,
+        high=1.0,
+        advanced=True,
+        methods=("multi_fusion", "ensemble"),
+    )
+    ssim_overflow: str = setting(
+        "saturate",
+        "Where SSIM is negative, 255 * (1 - SSIM) exceeds 255: stay at 255, or wrap around to "
+        "dark as the published notebooks do.",
+        choices=("saturate", "wrap"),
+        advanced=True,
+        methods=_PIXELWISE,
+    )
+    tolerance: int = setting(
+        0,
+        "Pixels by which edges may lie elsewhere without being a difference; 0 measures how well "
+        "the two pictures fit and chooses 1 to 4.",
+        low=0,
+        high=10,
+        step=1,
+        unit="px",
+        methods=("robust",),
+    )
+    false_alarms: float = setting(
+        0.05,
+        "False regions to be expected in a pair without any change, where heat 50 stands for.",
+        low=0.0001,
+        high=100.0,
+        advanced=True,
+        methods=("robust",),
+    )
+    antialiasing: bool = setting(
+        False,
+        "Ignore pixels that only smooth an edge in one of the two pictures: for screenshots.",
+        advanced=True,
+        methods=("robust",),
+    )
+
+
+@dataclass(frozen=True)
+class DetectSettings(StageSettings):
+    """How a heatmap becomes candidate regions."""
+
+    stage: ClassVar[str] = "detect"
+
+    threshold: int = setting(
+        50,
+        "Heat above which a pixel counts as changed (0 = same, 255 = as different as can be).",
+        low=0,
+        high=255,
+        step=1,
+        methods=("robust", "hybrid"),
+    )
+    thresholds: tuple[int, ...] = setting(
+        (30, 50, 70),
+        "Thresholds applied to every fused map.",
+        low=0,
+        high=255,
+        methods=("multi_fusion", "ensemble"),
+    )
+    open_iterations: int = setting(
+        2,
+        "Passes of the 3x3 opening that removes specks; n passes remove what is thinner than "
+        "2n + 1 pixels.",
+        low=0,
+        high=50,
+        unit="passes",
+        advanced=True,
+    )
+    close_iterations: int = setting(
+        3,
+        "Passes of the 3x3 closing that joins fragments; n passes bridge gaps of up to 2n pixels.",
+        low=0,
+        high=50,
+        unit="passes",
+        advanced=True,
+    )
+    min_area: int = setting(
+        100,
+        "Regions whose bounding box covers less than this are dropped.",
+        low=0,
+        high=1_000_000_000,
+        unit="px\u00b2",
+    )
+    clusters: int = setting(
+        0,
+        "Number of K-means clusters the candidate boxes are grouped into; 0 means one per "
+        "connected region of the union of all masks.",
+        low=0,
+        high=10_000,
+        advanced=True,
+        methods=("ensemble",),
+    )
+
+
+@dataclass(frozen=True)
+class SegmentSettings(StageSettings):
+    """How each candidate gets its outline."""
+
+    stage: ClassVar[str] = "segment"
+
+    segmenter: str = setting(
+        "graphcut",
+        "What draws the outline of a region: 'graphcut' (embedded, no weights) or 'none' (keep "
+        "the detected mask); vde_nb.segmenters() lists what is ready.",
+    )
+    segment_margin: float = setting(
+        0.5,
+        "Neighbourhood an outline may grow into, as a share of the box's longer side.",
+        low=0.0,
+        high=4.0,
+        step=0.1,
+        advanced=True,
+    )
+    segment_limit: int = setting(
+        200,
+        "At most this many regions, the largest, are outlined; the others keep the detected mask.",
+        low=0,
+        high=100_000,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class ClassifySettings(StageSettings):
+    """How regions are named, graded and ordered."""
+
+    stage: ClassVar[str] = "classify"
+
+    classifier: str = setting(
+        "evidence",
+        "'evidence': types and severities from what is measured in both pictures. 'rules': type "
+        "by aspect ratio, severity by box area, and types registered with @vde_nb.anomaly_type "
+        "take part. 'published': the same without them.",
+        choices=("evidence", "rules", "published"),
+        advanced=True,
+    )
+    order: str = setting(
+        "worst_first",
+        "Order of the anomalies: most severe and largest first, or as found.",
+        choices=("worst_first", "found"),
+        advanced=True,
+    )
