@@ -19,6 +19,7 @@ A rule of one's own is written in the same way::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from vde_nb.classify._region import ONE_WAY, Region
@@ -92,8 +93,10 @@ def _soft(region: Region) -> float:
 
 
 def _small_and_plain(region: Region) -> float:
-    """Compact, at most some 35 pixels thick, its own edges faint against its contrast."""
-    compact = rise(region.thickness, 42, 28) * rise(region.compactness, 0.55, 0.7)
+    """Compact, at most a thirtieth of the diagonal thick, its edges faint against its contrast."""
+    across = math.hypot(*region.heatmap.shape)
+    small = rise(region.thickness, max(0.038 * across, 24), max(0.028 * across, 18))
+    compact = small * rise(region.compactness, 0.55, 0.7)
     return compact * rise(region.detail_current / (region.delta_e + 5), 0.11, 0.08)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from vde_nb._draw import SEVERITY_COLOURS
@@ -27,6 +28,7 @@ _POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'"
 )
+_TELLING = 6  # measurements shown of each anomaly
 #: Thumbnails for so many anomalies; hundreds more would make a page no browser likes.
 _THUMBNAILS = 100
 #: Pictures with a longer side below this are shown enlarged, with their pixels left sharp.
@@ -202,12 +204,15 @@ def _anomalies(comparison: Comparison) -> str:
 
 def _row(anomaly: Anomaly, pair: str) -> str:
     x, y, w, h = anomaly.box
-    evidence = _list((name, _measure(value)) for name, value in anomaly.evidence.items())
+    # The most telling come first; results.json has all of them.
+    telling = islice(anomaly.evidence.items(), _TELLING)
+    evidence = _list((name, _measure(value)) for name, value in telling)
+    sure = f"<br>{anomaly.confidence:.0%} sure" if anomaly.confidence < 1 else ""
     severity = escaped(anomaly.severity)
     return (
         f'<tr><th scope="row"><span class="chip {severity}">{anomaly.number}</span></th>'
         f'<td class="pair">{pair}</td>'
-        f'<td data-label="Type"><bdi>{escaped(anomaly.type)}</bdi></td>'
+        f'<td data-label="Type"><bdi>{escaped(anomaly.type)}</bdi>{sure}</td>'
         f'<td data-label="Severity">{severity}</td>'
         f'<td data-label="Score" class="number">{anomaly.score:.2f}</td>'
         f'<td data-label="Area" class="number">{anomaly.area:,} px\u00b2</td>'

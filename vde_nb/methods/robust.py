@@ -184,8 +184,10 @@ def _wide_heat(stains: npt.NDArray[np.float32], heat: UInt8) -> UInt8:
 
 
 def _stains(
-    reference: UInt8, current: UInt8, valid: Bool | None, light: Light | None
+    found: Evidence, reference: UInt8, current: UInt8, valid: Bool | None, light: Light | None
 ) -> npt.NDArray[np.float32]:
+    if found.radius > 1:  # where edges do not fit, means of areas do not either
+        return np.zeros((1, 1), np.float32)
     return wide_stains(reference, current, light.curve if light is not None else None, valid)
 
 
@@ -216,6 +218,7 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     stains = stage(
         "stains",
         _stains,
+        evidence,
         images.reference,
         images.current,
         images.valid,
