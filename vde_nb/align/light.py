@@ -30,7 +30,7 @@ Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-_SAMPLE = 160_000  # pixels of the copies the curves are fitted on
+_SAMPLE = 80_000  # pixels of the copies the curves are fitted on
 _GRID = 96  # longer side of the gain field
 _REACH = 0.11  # standard deviation of the field's window, as a share of the shorter side
 _PASSES = 4
