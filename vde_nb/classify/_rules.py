@@ -173,8 +173,8 @@ def moved(region: Region) -> float:
     found *= rise(region.displacement_score - region.stillness, 0.0, 0.3)
     swapped = rise(region.exchange, 0.08, 0.3) * rise(region.exchange_balance, 0.1, 0.4)
     swapped *= rise(region.exchange_distance, 2, 5)
-    if swapped and found < 1:
-        swapped *= 1 - _bent(region)
+    if swapped and found < 1:  # colours that changed places far apart did not get there by a bend
+        swapped *= 1 - _bent(region) * rise(region.exchange_distance, 14, 8)
     return _either(found, swapped) * rise(region.unity, 1, 0.7)
 
 
