@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from vde_nb._version import __version__
 from vde_nb.errors import OutputError, SettingError, VdeError
-from vde_nb.settings import PRESETS, Declaration, declarations
+from vde_nb.settings import DEFAULT_METHOD, PRESETS, Declaration, declarations
 
 if TYPE_CHECKING:
     from vde_nb.comparison import Comparison
@@ -170,13 +170,13 @@ def _folder(text: str) -> Path:
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
-    from vde_nb.methods import DEFAULT, METHODS
+    from vde_nb.methods import METHODS
 
     parser.usage, parser.epilog = "%(prog)s REF CUR [--out DIR] [options]", _COMPARE_END
     add = parser.add_argument
     add("reference", metavar="REF", help="the reference picture, as it should be")
     add("current", metavar="CUR", help="the current picture, to be checked")
-    add("--method", metavar="NAME", help=f"{', '.join(METHODS)} [default {DEFAULT}]")
+    add("--method", metavar="NAME", help=f"{', '.join(METHODS)} [default {DEFAULT_METHOD}]")
     presets = f"{', '.join(PRESETS)} [default default]"
     add("--preset", metavar="NAME", default="default", help=presets)
     add = parser.add_argument_group("output").add_argument
@@ -317,7 +317,8 @@ def _demo_options(parser: argparse.ArgumentParser) -> None:
     add("--sample", metavar="NAME", default="tyre", help="which pair [default %(default)s]")
     add("--list", action="store_true", help="list the samples and leave")
     add("--out", metavar="DIR", type=_folder, default="vde-nb-demo", help="[default vde-nb-demo]")
-    add("--method", metavar="NAME", default="robust", help="as for compare [default %(default)s]")
+    usual = DEFAULT_METHOD
+    add("--method", metavar="NAME", default=usual, help=f"as for compare [default {usual}]")
     add("--overwrite", action="store_true", help="replace files the demo did not write, too")
 
 

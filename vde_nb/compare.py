@@ -270,7 +270,7 @@ def _run(
     compared = finding.mask.value.size if valid is None else int(np.count_nonzero(valid))
     notes = [*remarks, *pair.notes, *images.notes, *finding.notes, *outlines.value[1]]
     notes += described.notes
-    if pair.others and settings.method != "robust":
+    if pair.others and not method.many_references:
         notes.append(f"{settings.method} compares with the first reference only.")
     if compared == 0:
         notes.append("Nothing was compared: no pixel of the current picture is valid.")

@@ -9,7 +9,7 @@ Two steps, both estimated from small copies of the pictures and both robust to w
    re-estimated in every pass), so a defect much smaller than its window is outvoted and stays.
 
 A stain as wide as that window would be taken for a shadow. So the field is kept apart, and
-:func:`Light.curve` alone gives a second, global-only rendering in which no stain is lost.
+:attr:`Light.curve` alone gives a second, global-only rendering in which no stain is lost.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from vde_nb._bands import Scratch, for_each_band
 from vde_nb._buffers import empty
+from vde_nb._reduced import rows_of
 
 __all__ = ["Light", "apply_light", "estimate_light"]
 
@@ -156,7 +157,7 @@ def apply_light(
         if light.gain is None:
             out[first:end] = rows
         else:
-            gain = _gain_rows(light.gain, first, end, height, width)
+            gain = rows_of(light.gain, first, end, height, width)
             wide = _scratch.get("wide", (*gain.shape, 3), np.float32)
             cv2.merge((gain, gain, gain), wide)
             cv2.multiply(rows, wide, out[first:end], 1.0, cv2.CV_8U)
@@ -189,20 +190,6 @@ def _uncensor(current: UInt8, reference: UInt8, curve: UInt8, out: UInt8) -> Non
 
 def _look_up(image: UInt8, curve: UInt8) -> UInt8:
     return np.asarray(cv2.LUT(image, curve.reshape(1, 256, 3)), np.uint8)
-
-
-def _gain_rows(gain: Float32, first: int, end: int, height: int, width: int) -> Float32:
-    """Rows of the field at full size, cell centres aligned as `cv2.resize` does."""
-    fy, fx = gain.shape[0] / height, gain.shape[1] / width
-    matrix = np.array(
-        [[fx, 0, 0.5 * fx - 0.5], [0, fy, (first + 0.5) * fy - 0.5]],
-        np.float64,
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = width, end - first
-    out = _scratch.get("gain", size[::-1], np.float32)
-    cv2.warpAffine(gain, matrix, size, out, flags, cv2.BORDER_REPLICATE)
-    return out
 
 
 def _curve(

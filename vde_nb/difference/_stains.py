@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb.difference._variation import OPPONENT
+
 __all__ = ["wide_stains"]
 
 UInt8 = npt.NDArray[np.uint8]
@@ -30,7 +32,6 @@ _WIDEST = 6.0  # cells from a tenth to nine tenths of the step; the smoothing al
 _EDGE = 1.5  # gradient of the reference at the border, as a multiple of that beside it
 _TONE = 0.15  # log ratio by which the reference may itself be lighter or darker there
 _DARK = 8.0  # levels added before the ratio: black tells nothing
-_OPPONENT = np.array([[0.299, 0.587, 0.114], [0.6, -0.6, 0], [0.25, 0.25, -0.5]], np.float32)
 
 
 def wide_stains(
@@ -93,7 +94,7 @@ def wide_stains(
 
 def _planes(image: UInt8) -> tuple[Float32, Float32, Float32]:
     """Log lightness and the two opponent colours in hundreds of levels."""
-    lightness, red, yellow = cv2.split(cv2.transform(image.astype(np.float32), _OPPONENT))
+    lightness, red, yellow = cv2.split(cv2.transform(image.astype(np.float32), OPPONENT[:, :3]))
     dark = np.float32(_DARK)
     hundred = np.float32(100)
     return (

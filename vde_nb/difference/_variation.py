@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from vde_nb._bands import Scratch, for_each_band
 from vde_nb._buffers import empty
-from vde_nb.difference._reduced import rows_of, small
+from vde_nb._reduced import rows_of, small
 
-__all__ = ["FIXED", "Planes", "envelope", "excess", "noise_of", "opponent", "square"]
+__all__ = ["FIXED", "OPPONENT", "Planes", "envelope", "excess", "noise_of", "opponent", "square"]
 
 UInt8 = npt.NDArray[np.uint8]
 UInt16 = npt.NDArray[np.uint16]
@@ -23,7 +23,7 @@ Bool = npt.NDArray[np.bool_]
 Planes = list[UInt8]
 
 #: RGB -> lightness, red-green, yellow-blue; the last two around 128.
-_OPPONENT = np.array(
+OPPONENT = np.array(
     [[0.299, 0.587, 0.114, 0], [0.6, -0.6, 0, 128], [0.25, 0.25, -0.5, 128]], np.float32
 )
 _BLUR = 0.7  # pixels; takes the edge off noise and JPEG blocks
@@ -45,7 +45,7 @@ def opponent(image: UInt8) -> Planes:
         rows = image[top:bottom]
         colours = _scratch.get("colours", rows.shape, np.uint8)
         soft = _scratch.get("soft", rows.shape, np.uint8)
-        cv2.transform(rows, _OPPONENT, colours)
+        cv2.transform(rows, OPPONENT, colours)
         cv2.GaussianBlur(colours, (5, 5), _BLUR, soft, borderType=cv2.BORDER_REFLECT_101)
         for channel, plane in enumerate(planes):
             cv2.extractChannel(soft[first - top : end - top], channel, plane[first:end])

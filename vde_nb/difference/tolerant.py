@@ -29,9 +29,9 @@ import numpy.typing as npt
 
 from vde_nb._bands import Scratch, for_each_band
 from vde_nb._buffers import empty
+from vde_nb._reduced import rows_of, small
 from vde_nb.difference._lines import TAPS, line_sums
 from vde_nb.difference._radius import tolerant_radius
-from vde_nb.difference._reduced import rows_of, small
 from vde_nb.difference._variation import FIXED, excess, noise_of, opponent, square
 
 __all__ = ["Evidence", "false_alarm_level", "tolerant", "tolerant_radius"]

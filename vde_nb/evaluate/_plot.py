@@ -69,7 +69,8 @@ def _types(axes: Axes, report: Report) -> None:
     axes.set_yticks(place, [name or "(unnamed)" for name in report.types])
     axes.set(xlim=(0, 1.01))
     axes.invert_yaxis()
-    axes.legend(loc="lower right")
+    # Beside the bars, which may fill the axes.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False)
 
 
 def _confusion(axes: Axes, report: Report) -> None:

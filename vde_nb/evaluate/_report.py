@@ -22,28 +22,27 @@ if TYPE_CHECKING:
 __all__ = ["MethodTable", "Report", "SweepPoint", "TypeReport"]
 
 
-@dataclass(frozen=True)
 class _Boxes:
     """Precision, recall and F1 of boxes, from how many were matched."""
+
+    matched: int
+    found: int
+    true: int
 
     @property
     def precision(self) -> float:
         """Share of what was found that is true; NaN if nothing was found."""
-        return _share(self._counts()[0], self._counts()[1])
+        return _share(self.matched, self.found)
 
     @property
     def recall(self) -> float:
         """Share of what is true that was found; NaN if nothing is true."""
-        return _share(self._counts()[0], self._counts()[2])
+        return _share(self.matched, self.true)
 
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall: 2 · matched / (found + true)."""
-        matched, found, true = self._counts()
-        return _share(2 * matched, found + true)
-
-    def _counts(self) -> tuple[int, int, int]:
-        raise NotImplementedError
+        return _share(2 * self.matched, self.found + self.true)
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,6 @@ class SweepPoint(_Boxes):
     matched: int
     found: int
     true: int
-
-    def _counts(self) -> tuple[int, int, int]:
-        return self.matched, self.found, self.true
 
 
 @dataclass(frozen=True)
@@ -158,9 +154,6 @@ class Report(_Boxes):
     curve: tuple[npt.NDArray[Any], ...] = field(repr=False)
     sweep: tuple[SweepPoint, ...]
     milliseconds: float
-
-    def _counts(self) -> tuple[int, int, int]:
-        return self.matched, self.found, self.true
 
     @property
     def figures(self) -> dict[str, float]:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from vde_nb.errors import SettingError
 from vde_nb.methods import ensemble, hybrid, multi_fusion, robust
 from vde_nb.methods.base import Finding, Method, Prepared
-from vde_nb.settings import nearest
+from vde_nb.settings import DEFAULT_METHOD, nearest
 
-__all__ = ["DEFAULT", "METHODS", "Finding", "Method", "Prepared", "default_method", "get_method"]
+__all__ = ["METHODS", "Finding", "Method", "Prepared", "default_method", "get_method"]
 
 #: Every method by its name, the recommended one first.
 METHODS = {
     one.name: one for one in (robust.METHOD, hybrid.METHOD, multi_fusion.METHOD, ensemble.METHOD)
 }
-#: The recommended one.
-DEFAULT = robust.METHOD.name
 
 
 def default_method(preset: str) -> str:
     """The method that is meant where none is named: the notebooks' own for ``published``."""
-    return hybrid.METHOD.name if preset == "published" else DEFAULT
+    return hybrid.METHOD.name if preset == "published" else DEFAULT_METHOD
 
 
 def get_method(name: str) -> Method:

@@ -65,12 +65,15 @@ class Method:
         One sentence.
     find
         ``find(images, settings, stage) -> Finding``.
+    many_references
+        Whether it looks at more references than the first.
     """
 
     name: str
     title: str
     summary: str
     find: Callable[[Prepared, Settings, Stages], Finding]
+    many_references: bool = False
 
 
 def difference_stage(images: Prepared, settings: Settings, stage: Stages) -> Staged[PixelMaps]:

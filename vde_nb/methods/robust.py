@@ -231,7 +231,13 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     )
     mask = stage("threshold", threshold_mask, smooth, rules.threshold, keep=False)
     regions = stage("contours", candidates, mask, rules.min_area, keep=False)
-    return Finding(score.value, heats.part(0), smooth, rules.threshold, mask, regions)
+    notes: tuple[str, ...] = ()
+    if not how.tolerance and evidence.value.radius > 1:
+        notes = (
+            f"edges may lie up to {evidence.value.radius} pixels elsewhere, as the pictures do not "
+            "fit more closely (tolerance=1 is strict); very wide stains are not looked for",
+        )
+    return Finding(score.value, heats.part(0), smooth, rules.threshold, mask, regions, notes=notes)
 
 
 METHOD = Method(
@@ -240,4 +246,5 @@ METHOD = Method(
     "Registers the pictures, evens out the light, and counts what exceeds noise and edges. "
     "The recommended one.",
     find,
+    many_references=True,
 )

@@ -18,8 +18,9 @@ from typing import Any
 
 from vde_nb.errors import SettingError
 from vde_nb.settings._declare import Declaration, StageSettings, nearest
-from vde_nb.settings._presets import METHOD_DEFAULTS, PRESETS, PUBLISHED
+from vde_nb.settings._presets import DEFAULT_METHOD, METHOD_DEFAULTS, PRESETS
 from vde_nb.settings._stages import (
+    PUBLISHED,
     AlignSettings,
     ClassifySettings,
     DetectSettings,
@@ -29,6 +30,7 @@ from vde_nb.settings._stages import (
 )
 
 __all__ = [
+    "DEFAULT_METHOD",
     "METHOD_DEFAULTS",
     "PRESETS",
     "PUBLISHED",
@@ -81,7 +83,7 @@ class Settings:
         The settings of each stage.
     """
 
-    method: str = "robust"
+    method: str = DEFAULT_METHOD
     preset: str = "default"
     images: ImageSettings = ImageSettings()
     align: AlignSettings = AlignSettings()
@@ -136,11 +138,11 @@ class Settings:
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
         """Make settings from :meth:`to_dict`'s form, validating every value."""
         rest = dict(values)
-        method, preset = rest.pop("method", "robust"), rest.pop("preset", "default")
+        method, preset = rest.pop("method", DEFAULT_METHOD), rest.pop("preset", "default")
         return resolve(method, preset, **rest)
 
 
-def resolve(method: str = "robust", preset: str = "default", **flat: Any) -> Settings:
+def resolve(method: str = DEFAULT_METHOD, preset: str = "default", **flat: Any) -> Settings:
     """Settings of `preset` for `method`, with `flat` on top.
 
     Parameters

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["METHOD_DEFAULTS", "PRESETS", "PUBLISHED"]
+__all__ = ["DEFAULT_METHOD", "METHOD_DEFAULTS", "PRESETS"]
 
-#: Methods the published notebooks have.
-PUBLISHED = ("hybrid", "multi_fusion", "ensemble")
+#: The recommended method.
+DEFAULT_METHOD = "robust"
 
 #: What a method sets differently from the declared defaults, in every preset but ``published``.
 METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {

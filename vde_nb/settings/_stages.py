@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from vde_nb.settings._declare import StageSettings, setting
 
-_PIXELWISE = ("hybrid", "multi_fusion", "ensemble")
+#: Methods the published notebooks have: they compare pixel by pixel.
+PUBLISHED = ("hybrid", "multi_fusion", "ensemble")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class DifferenceSettings(StageSettings):
         "difference counts ('channels'), or channels for the absolute difference and luma for "
         "SSIM ('absolute', three times as fast).",
         choices=("grey", "absolute", "channels"),
-        methods=_PIXELWISE,
+        methods=PUBLISHED,
     )
     ssim_weight: float = setting(
         0.5,
@@ -95,7 +96,7 @@ class DifferenceSettings(StageSettings):
         "dark as the published notebooks do.",
         choices=("saturate", "wrap"),
         advanced=True,
-        methods=_PIXELWISE,
+        methods=PUBLISHED,
     )
     tolerance: int = setting(
         0,
