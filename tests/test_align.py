@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from vde_nb.align._candidates import shift
 from vde_nb.align._warp import flow_at, flow_rows, places, transform, warp
+from vde_nb.align.nudge import evidence_level, nudged
 from vde_nb.align.registration import Registration, register
 from vde_nb.errors import ImageError, SettingError
 
@@ -517,3 +518,102 @@ def test_what_is_wrong_is_said():
         register(image, image, model="projective")
     with pytest.raises(SettingError, match="not a box within 451 × 300"):
         register(image, image, valid=(0, 0, 452, 300))
+
+
+# --- nudged by hand ----------------------------------------------------------------------------
+
+
+def by_hand(reference, current, found, by, box=None):
+    return nudged(
+        reference, current, found, evidence_level(reference, current, box), box=box, by=by
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(matrices, flows, st.floats(-8, 8), st.floats(-8, 8))
+def test_a_nudge_moves_every_position_back_by_itself(matrix, flow, across, down):
+    found = _registration(matrix, flow)
+    blank = found.current
+    both = nudged(blank, blank, found, None, box=None, by=(across, down))
+    points = np.random.default_rng(0).uniform((20, 20), (140, 100), (50, 2))
+    gap = both.points_to_current(points) - found.points_to_current(points - (across, down))
+    assert np.abs(gap).max() < (1e-6 if flow is None else 0.4)  # the flow is taken anew
+
+
+@pytest.mark.parametrize("by", [(3, -2), (2.5, 0.25), (-0.5, 0)])
+def test_a_picture_nudged_where_it_belongs_coincides_and_says_so(by):
+    image = picture("coffee.png")
+    shift_by = np.array([[1, 0, -by[0]], [0, 1, -by[1]], [0, 0, 1.0]])
+    current = moved(image, shift_by)
+    found = by_hand(image, current, None, by)
+    inner = (slice(20, -20),) * 2
+    assert np.abs(found.current[inner].astype(int) - image[inner]).mean() < 2
+    searched = register(image, current)
+    assert found.residual_after == pytest.approx(searched.residual_after, abs=0.01)
+    assert found.residual_before == pytest.approx(searched.residual_before, abs=0.01)
+    assert found.residual_after < found.residual_before - 0.02
+    assert found.model == "translation" and found.nudge == by
+    assert found.motion == pytest.approx(np.hypot(*by))
+    assert found.points_to_current([(50, 60)])[0] == pytest.approx((50 - by[0], 60 - by[1]))
+    assert "moved by hand, in pixels" in found.notes[0]
+
+
+def test_whole_pixels_are_copied_and_valid_is_what_is_shown():
+    image = picture("coffee.png")
+    found = by_hand(image, image, None, (3.0, -2.0))
+    assert np.array_equal(found.current[:-2, 3:], image[2:, :-3])
+    assert np.array_equal(found.current[-2:], image[-2:])  # the reference's own
+    assert np.array_equal(found.current[:, :3], image[:, :3])
+    expected = np.zeros(image.shape[:2], bool)
+    expected[:-2, 3:] = True
+    assert np.array_equal(found.valid, expected)
+
+
+def test_a_nudge_on_top_of_registration_interpolates_once():
+    image = picture("coffee.png")
+    current = moved(image, AFFINE)
+    found = register(image, current)
+    both = by_hand(image, current, found, (1.25, -0.5))
+    matrix = found.matrix @ np.array([[1, 0, -1.25], [0, 1, 0.5], [0, 0, 1]])
+    once, _ = warp(image, current, matrix, None, 1, (0, 0, *image.shape[1::-1]))
+    assert np.array_equal(both.current, once)
+    assert both.model == found.model and both.residual_after > found.residual_after
+    assert both.residual_before == pytest.approx(found.residual_before, abs=0.02)
+
+
+def test_a_nudge_that_takes_the_motion_back_leaves_the_picture_as_it_was():
+    image = picture("coffee.png")
+    current = moved(image, np.array([[1, 0, 4], [0, 1, -3], [0, 0, 1.0]]))
+    found = register(image, current)
+    assert found.model == "translation"
+    both = by_hand(image, current, found, (4.0, -3.0))
+    assert both.current is current and both.model == "none" and not both.moved
+    assert both.valid.all() and both.motion == 0
+
+
+def test_a_mark_is_found_in_the_current_picture_after_a_nudge():
+    image = picture("coffee.png")
+    found = by_hand(image, image, None, (7.0, 5.0))
+    assert found.box_to_current((100, 80, 20, 10)) == (93, 75, 20, 10)
+    mask = np.zeros(image.shape[:2], bool)
+    mask[80:90, 100:120] = True
+    there = found.to_current(mask)
+    assert there[75:85, 93:113].all() and np.count_nonzero(there) == 200
+
+
+def test_out_of_the_picture_nothing_is_shown_and_padding_is_not():
+    image = picture("coffee.png")
+    away = by_hand(image, image, None, (1000.0, 0.0))
+    assert not away.valid.any() and np.array_equal(away.current, image)
+    assert any("outside the current picture" in note for note in away.notes)
+    box = (0, 0, 300, 200)
+    padded = by_hand(image, image, None, (10.0, 20.0), box)
+    assert not padded.valid[:20].any() and not padded.valid[:, :10].any()
+    assert padded.valid[20:220, 10:310].all() and np.count_nonzero(padded.valid) == 60_000
+
+
+def test_pictures_too_small_to_measure_are_nudged_all_the_same():
+    image = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)
+    found = by_hand(image, image, None, (2.0, 0.0))
+    assert np.array_equal(found.current[:, 2:], image[:, :-2])
+    assert (found.residual_before, found.residual_after) == (0, 0)

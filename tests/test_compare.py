@@ -759,3 +759,87 @@ def test_long_and_saturated_pictures_are_compared(method: str) -> None:
     dark[40:70, 50:90] = 40
     assert compare(bright, dark, method=method).anomalies
     assert not compare(bright, bright.copy(), method=method).anomalies
+
+
+# --- nudged by hand ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["robust", "hybrid", "multi_fusion", "ensemble"])
+def test_a_nudge_brings_back_a_picture_that_was_moved(method: str) -> None:
+    sample = vde.samples.load("board", shift=(4, -3))
+    found = vde.compare(
+        sample.reference, sample.current, method=method, align="off", segmenter="none"
+    )
+    right = found.again(nudge=(-4, 3))
+    assert right.registration is not None and found.registration is None
+    assert right.registration.residual_after < 0.3 < right.registration.residual_before
+    assert right.mask.sum() < 0.2 * found.mask.sum() or method == "robust"
+    assert right.settings.align.nudge == (-4.0, 3.0)
+    assert right.again(nudge=(0, 0)).registration is None
+    box = right.anomalies[0].box
+    x, y, w, h = right.anomalies[0].box_current or box
+    assert (x - box[0], y - box[1], w, h) == (4, -3, box[2], box[3])
+
+
+def test_a_nudge_searches_no_second_time_and_every_way_gives_the_same() -> None:
+    sample = vde.samples.load("label", shift=(2.3, -1.4))
+    found = vde.compare(sample.reference, sample.current, cache=StageCache())
+    one = found.again(nudge=(1, 0.5))
+    assert one.timings["registration"] == 0 and one.timings["nudge"] > 0
+    two = found.again(nudge=(0, 2)).again(nudge=(1, 0.5))
+    fresh = vde.compare(sample.reference, sample.current, nudge=(1, 0.5), cache=None)
+    for other in (two, fresh):
+        assert np.array_equal(one.current, other.current)
+        assert np.array_equal(one.heatmap, other.heatmap)
+        assert [a.box for a in one.anomalies] == [a.box for a in other.anomalies]
+        assert one.registration is not None and other.registration is not None
+        assert one.registration.residual_after == other.registration.residual_after
+        assert one.notes == other.notes
+    back = one.again(nudge=(0, 0))
+    assert np.array_equal(back.current, found.current) and back.notes == found.notes
+
+
+def test_a_nudge_out_of_the_picture_compares_nothing_and_says_so() -> None:
+    sample = vde.samples.load("tyre")
+    for method in ("robust", "hybrid"):
+        found = vde.compare(sample.reference, sample.current, method=method, nudge=(1000, 0))
+        assert not found.anomalies and not found.mask.any()
+        assert any("Nothing was compared" in note for note in found.notes)
+
+
+def test_only_the_current_picture_is_nudged_not_the_other_references() -> None:
+    sample = vde.samples.load("board", shift=(4, -3))
+    references = [sample.reference, sample.reference.copy()]
+    found = vde.compare(references, sample.current, align="off", nudge=(-4, 3))
+    alone = vde.compare(sample.reference, sample.current, align="off", nudge=(-4, 3))
+    assert [a.box for a in found.anomalies] == [a.box for a in alone.anomalies]
+
+
+# --- what was measured is remembered -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["robust", "hybrid"])
+def test_what_is_remembered_of_regions_changes_no_result(method: str) -> None:
+    sample = vde.samples.load("aerial")
+    found = vde.compare(sample.reference, sample.current, method=method, cache=StageCache())
+    for threshold in (30, 50, 51, 90, 51):
+        one = found.again(threshold=threshold)
+        fresh = vde.compare(
+            sample.reference, sample.current, method=method, threshold=threshold, cache=None
+        )
+        for a, b in zip(one.anomalies, fresh.anomalies, strict=True):
+            assert (a.box, a.type, a.severity_score) == (b.box, b.type, b.severity_score)
+            assert (a.confidence, dict(a.evidence)) == (b.confidence, dict(b.evidence))
+
+
+def test_a_rule_registered_in_between_is_asked_about_what_is_remembered(
+    pair: tuple[np.ndarray, np.ndarray],
+) -> None:
+    found = vde.compare(*pair, cache=StageCache())
+    asked: list[int] = []
+    vde.anomaly_type("burr")(lambda region: asked.append(region.view.inside.size) or 1.0)
+    try:
+        assert {one.type for one in found.again().anomalies} == {"burr"}
+    finally:
+        vde.remove_anomaly_type("burr")
+    assert asked and all(asked)

@@ -42,6 +42,11 @@ def test_an_unknown_name_is_a_type_error_that_lists_the_near_ones() -> None:
         ("fusion_weights", "0.1", "list, each a number"),
         ("colour", "gray", "one of 'grey', 'absolute', 'channels'. Did you mean 'grey'?"),
         ("min_area", -5, "min_area=-5"),
+        ("nudge", 3, "nudge=(3.0,) is not allowed: 2 numbers from -1000 to 1000"),
+        ("nudge", (1, 2, 3), "nudge=(1.0, 2.0, 3.0) is not allowed: 2 numbers"),
+        ("nudge", (1, 1001), "nudge=1001.0 is not allowed: 2 numbers from -1000 to 1000"),
+        ("nudge", (1, None), "nudge=None is not allowed: 2 numbers"),
+        ("nudge", "12", "nudge='12' is not allowed: 2 numbers"),
         ("max_megapixels", 0, "max_megapixels"),
     ],
 )
@@ -204,3 +209,9 @@ def test_settings_of_robust_survive_json(
 def test_settings_cannot_be_changed_in_place() -> None:
     with pytest.raises(AttributeError):
         resolve().detect.threshold = 3  # type: ignore[misc]
+
+
+def test_a_nudge_is_two_numbers_and_comes_back_from_json() -> None:
+    made = resolve(nudge=[1, np.float32(-2.5)])
+    assert made.align.nudge == (1.0, -2.5)
+    assert Settings.from_dict(json.loads(json.dumps(made.to_dict()))) == made

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vde_nb._ignore import Ignore, ignore_mask
 from vde_nb.align import Prepared, prepare
-from vde_nb.comparison import Comparison
-from vde_nb.describe import describe
+from vde_nb.comparison import Comparison, Detected
+from vde_nb.describe import describe, describe_prompted, numbered
 from vde_nb.detect import Candidate
 from vde_nb.difference import kernel_failure, kernel_state
 from vde_nb.errors import SettingError
@@ -25,6 +24,14 @@ from vde_nb.images import ImagePair, Source, load_pair
 from vde_nb.methods import default_method, get_method
 from vde_nb.methods.base import difference_stage
 from vde_nb.methods.multi_fusion import each_mask
+from vde_nb.prompting import (
+    checked_prompts,
+    compared_part,
+    outline_prompts,
+    prompts_key,
+    with_prompted,
+)
+from vde_nb.reviewing import Review, apply_reviews, checked_reviews, without_reviews
 from vde_nb.segment import Outline, Prompt, Scene, get_segmenter
 from vde_nb.settings import (
     PUBLISHED,
@@ -36,7 +43,10 @@ from vde_nb.settings import (
 )
 from vde_nb.stages import StageCache, Staged, Stages, shared_cache
 
-__all__ = ["again", "compare", "single_masks"]
+__all__ = ["again", "compare", "prompted", "reviewed", "single_masks"]
+
+Prompts: TypeAlias = Iterable[Prompt | Mapping[str, Any]]
+Reviews: TypeAlias = Iterable[Review | Mapping[str, Any]]
 
 #: Seconds after which a file's time stamp tells whether it was written again.
 _SETTLED = 2.0
@@ -52,6 +62,8 @@ def compare(
     method: str | None = None,
     preset: str = "default",
     ignore: Ignore | None = None,
+    prompts: Prompts | None = None,
+    reviews: Reviews | None = None,
     progress: Callable[[str], object] | None = None,
     cache: StageCache | None = shared_cache,
     **settings: Any,
@@ -76,6 +88,10 @@ def compare(
     ignore
         Where differences do not matter, in reference pixels: boxes ``(x, y, w, h)``, or a
         ``(H, W)`` bool mask.
+    prompts
+        What to outline besides what is detected: see :meth:`Comparison.prompted`.
+    reviews
+        What a person said about anomalies: see :meth:`Comparison.reviewed`.
     progress
         Called with the name of every stage before it begins; an exception it raises ends the
         comparison and reaches the caller.
@@ -97,7 +113,7 @@ def compare(
         A picture cannot be read, the two cannot be compared, or they are smaller than 7 x 7.
     SettingError
         A setting has a value outside its range, or names an unknown method or segmenter; or
-        `ignore` does not fit the picture.
+        `ignore`, a prompt or a review does not fit the picture.
     TypeError
         There is no setting of that name; the message lists the nearest.
 
@@ -114,6 +130,7 @@ def compare(
     method = default_method(preset) if method is None else get_method(method).name
     chosen = resolve(method, preset, **settings)
     get_segmenter(chosen.segment.segmenter)  # a wrong name is told before any work is done
+    said = checked_prompts(prompts), checked_reviews(reviews)
     stage = Stages(cache, progress=progress)
     if isinstance(reference, ImagePair):
         if current is not None:
@@ -125,7 +142,7 @@ def compare(
         raise SettingError("compare() needs two pictures: compare(reference, current).")
     else:
         pair = _load(reference, current, chosen, stage)
-    return _run(pair, chosen, stage, _unused(chosen.method, settings), ignore)
+    return _run(pair, chosen, stage, _unused(chosen.method, settings), ignore, *said)
 
 
 def again(
@@ -142,6 +159,10 @@ def again(
     else:
         method = old.method
     ignore = changes.pop("ignore", comparison.ignored)
+    said = (
+        checked_prompts(changes.pop("prompts", comparison.prompts)),
+        checked_reviews(changes.pop("reviews", comparison.reviews)),
+    )
     usual = resolve(old.method, old.preset).flat()
     given = {name: value for name, value in old.flat().items() if value != usual[name]}
     chosen = resolve(method, preset, **{**given, **changes})
@@ -151,7 +172,93 @@ def again(
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
-    return _run(comparison.pair, chosen, stage, _unused(method, changes), ignore)
+    return _run(comparison.pair, chosen, stage, _unused(method, changes), ignore, *said)
+
+
+def prompted(
+    comparison: Comparison,
+    prompts: Prompts,
+    *,
+    progress: Callable[[str], object] | None = None,
+) -> Comparison:
+    """See :meth:`vde_nb.Comparison.prompted`."""
+    checked = checked_prompts(prompts, comparison.pair.shape)
+    images = Prepared(
+        Staged(comparison.reference, None),
+        Staged(comparison.current, None),
+        Staged(comparison.levelled, None),
+        Staged(comparison.valid, None),
+        comparison.registration,
+    )
+    stage = Stages(None, progress=progress)
+    return _prompted(comparison, checked, images, Staged(comparison.heatmap, None), stage)
+
+
+def reviewed(comparison: Comparison, reviews: Reviews) -> Comparison:
+    """See :meth:`vde_nb.Comparison.reviewed`."""
+    checked = checked_reviews(reviews)
+    anomalies, notes = apply_reviews(without_reviews(comparison.anomalies), checked)
+    found = _detected(comparison)
+    notes = tuple(dict.fromkeys([*found.notes, *found.prompt_notes, *notes]))
+    return replace(comparison, anomalies=anomalies, reviews=checked, notes=notes)
+
+
+def _detected(comparison: Comparison) -> Detected:
+    """What detection came to; of a comparison somebody put together, all there is."""
+    found = comparison._detected
+    return found or Detected(tuple(comparison.anomalies), comparison.notes)
+
+
+def _prompted(
+    comparison: Comparison,
+    prompts: tuple[Prompt, ...],
+    images: Prepared,
+    heatmap: Staged[npt.NDArray[np.uint8]],
+    stage: Stages,
+) -> Comparison:
+    """`comparison` with other prompts; its reviews are put on again."""
+    found = _detected(comparison)
+    rules = comparison.settings.classify
+    notes: tuple[str, ...] = ()
+    anomalies = list(found.anomalies)
+    if prompts:
+        outlined = stage(
+            "prompts",
+            outline_prompts,
+            Staged(prompts, prompts_key(prompts)),
+            heatmap,
+            images.reference,
+            images.current,
+            images.valid,
+            _scene_key(comparison.pair, images, stage),
+            comparison.settings.segment.segmenter,
+        ).value
+        joined = describe_prompted(
+            outlined.outlines,
+            prompts,
+            anomalies,
+            images,
+            heatmap.value,
+            rules.classifier,
+            found.otherwise,
+            comparison.pair.placement,
+        )
+        anomalies = numbered(with_prompted(anomalies, prompts, joined), rules.order)
+        notes = outlined.notes
+    made = replace(
+        comparison,
+        anomalies=anomalies,
+        prompts=prompts,
+        timings={**comparison.timings, **stage.timings},
+        _detected=replace(found, prompt_notes=notes),
+    )
+    return reviewed(made, comparison.reviews)
+
+
+def _scene_key(pair: ImagePair, images: Prepared, stage: Stages) -> str:
+    """Digest of the current picture where it is known, see :class:`vde_nb.segment.Scene`."""
+    same = stage.cache is not None and images.current.value is pair.current.array
+    return pair.current.key if same else ""
 
 
 def _unused(method: str, given: Iterable[str]) -> list[str]:
@@ -226,7 +333,10 @@ def _run(
     stage: Stages,
     remarks: Sequence[str],
     ignore: Ignore | None,
+    prompts: tuple[Prompt, ...],
+    reviews: tuple[Review, ...],
 ) -> Comparison:
+    prompts = checked_prompts(prompts, pair.shape)
     method = get_method(settings.method)
     keep = stage.cache is not None
     ignored = None if ignore is None else ignore_mask(ignore, pair.shape)
@@ -240,9 +350,6 @@ def _run(
         [Staged(one.array, one.key if keep else None) for one in pair.others],
     )
     finding = method.find(images, settings, stage)
-    current_key = ""
-    if keep and images.current.value is pair.current.array:
-        current_key = pair.current.key
     outlines = stage(
         "segmentation",
         _outlines,
@@ -251,7 +358,7 @@ def _run(
         images.reference,
         images.current,
         images.valid,
-        current_key,
+        _scene_key(pair, images, stage),
         settings.segment,
     )
     # Rules a user registered may change between two calls, so this stage is never kept.
@@ -263,6 +370,7 @@ def _run(
         Staged(images, None),
         Staged(settings, None),
         Staged(pair.placement, None),
+        Staged(stage.cache, None),
         keep=False,
     ).value
     changed = int(np.count_nonzero(finding.mask.value))
@@ -278,7 +386,8 @@ def _run(
         notes.append(_much(settings))
     if kernel_failure() is not None:
         notes.append(f"The compiled SSIM kernel {kernel_state()}.")
-    return Comparison(
+    notes = list(dict.fromkeys(notes))
+    comparison = Comparison(
         pair=pair,
         settings=settings,
         anomalies=described.anomalies,
@@ -289,14 +398,19 @@ def _run(
         ssim_score=finding.score,
         change_score_percent=changed / max(compared, 1) * 100,
         timings=stage.timings,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(notes),
         current=images.current.value,
         levelled=images.levelled.value,
         valid=valid,
         ignored=None if ignored is None else ignored.value,
         registration=images.registration,
+        reviews=reviews,
         _cache=stage.cache,
+        _detected=Detected(tuple(described.anomalies), tuple(notes), finding.otherwise),
     )
+    if not prompts and not reviews:
+        return comparison
+    return _prompted(comparison, prompts, images, finding.heatmap, stage)
 
 
 def _much(settings: Settings) -> str:
@@ -339,7 +453,7 @@ def _outlines(
         if not outline.mask.any():
             notes.append(f"{segmenter.name} found nothing in some regions: they keep their mask.")
             continue
-        outlines[i] = _within(outline, valid) or outlines[i]
+        outlines[i] = compared_part(outline, valid) or outlines[i]
         if outline.note:
             notes.append(outline.note)
     return outlines, tuple(dict.fromkeys(notes))
@@ -349,16 +463,3 @@ def _prompt(candidate: Candidate, margin: float) -> Prompt:
     _, _, w, h = candidate.box
     points = tuple((x, y, 1) for x, y in candidate.points)
     return Prompt(candidate.box, points, candidate.mask, reach=round(margin * max(w, h)))
-
-
-def _within(outline: Outline, valid: npt.NDArray[np.bool_] | None) -> Outline | None:
-    """`outline` without what cannot be compared; None when nothing is left."""
-    if valid is None:
-        return outline
-    x, y, w, h = outline.box
-    mask = outline.mask & valid[y : y + h, x : x + w]
-    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
-    if not wide:
-        return None
-    cut = mask[top : top + high, left : left + wide]
-    return replace(outline, box=(x + left, y + top, wide, high), mask=cut)

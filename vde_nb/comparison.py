@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from vde_nb.explain import Step
+    from vde_nb.reviewing import Review
+    from vde_nb.segment.base import Prompt
     from vde_nb.stages import StageCache
 
-__all__ = ["Anomaly", "Comparison", "to_original_box"]
+__all__ = ["Anomaly", "Comparison", "Detected", "to_original_box"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,14 @@ class Anomaly:
         rules graded, which know no numbers.
     box_current
         The box in the current picture as it was handed over, before registration and resizing.
+    origin
+        ``"detected"``, or ``"prompted"`` by a :class:`vde_nb.Prompt`.
+    reviewed
+        Whether one of :attr:`Comparison.reviews` belongs to it.
+    verdict, comment
+        What the review says: ``"accepted"``, ``"rejected"`` or None; any text.
+    type_found
+        What the classifier said; `type` is what the review says, if it says something else.
     """
 
     number: int
@@ -76,6 +87,15 @@ class Anomaly:
     confidence: float = field(default=1.0, repr=False)
     severity_score: float = field(default=0.0, repr=False)
     box_current: Box | None = field(default=None, repr=False)
+    origin: str = field(default="detected", repr=False)
+    reviewed: bool = field(default=False, repr=False)
+    verdict: str | None = field(default=None, repr=False)
+    comment: str = field(default="", repr=False)
+    type_found: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.type_found:
+            object.__setattr__(self, "type_found", self.type)
 
     @property
     def x(self) -> int:
@@ -130,6 +150,26 @@ def to_original_box(
     return left, top, right - left, bottom - top
 
 
+@dataclass(frozen=True, eq=False)
+class Detected:
+    """What detection alone came to: what prompts and reviews are put on.
+
+    Attributes
+    ----------
+    anomalies
+        Without any prompt or review.
+    notes, prompt_notes
+        Notes on detection, and those on the prompts.
+    otherwise
+        What regions without a telling shape are called by the published rules.
+    """
+
+    anomalies: tuple[Anomaly, ...]
+    notes: tuple[str, ...]
+    otherwise: str = "missing_part"
+    prompt_notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """The result of :func:`vde_nb.compare`.
@@ -172,6 +212,10 @@ class Comparison:
         Milliseconds per stage; 0 for what was found in the cache.
     notes
         Everything a reader should know: how pictures were converted, what fell back to what.
+    prompts
+        What a person pointed at, see :meth:`prompted`.
+    reviews
+        What a person said about anomalies, see :meth:`reviewed`.
     """
 
     pair: ImagePair
@@ -190,7 +234,10 @@ class Comparison:
     valid: npt.NDArray[np.bool_] | None = None
     ignored: npt.NDArray[np.bool_] | None = None
     registration: Registration | None = None
+    prompts: tuple[Prompt, ...] = ()
+    reviews: tuple[Review, ...] = ()
     _cache: StageCache | None = None
+    _detected: Detected | None = None
 
     @property
     def method(self) -> str:
@@ -252,13 +299,75 @@ class Comparison:
         Parameters
         ----------
         **changes
-            `method`, `preset`, `ignore`, `progress` and any setting, as for
-            :func:`vde_nb.compare`. Settings that
-            differ from their preset stay as they are.
+            `method`, `preset`, `ignore`, `prompts`, `reviews`, `progress` and any setting, as for
+            :func:`vde_nb.compare`. Settings that differ from their preset, what is ignored,
+            prompts and reviews stay as they are; ``prompts=[]`` forgets them.
         """
         from vde_nb.compare import again
 
         return again(self, **changes)
+
+    def prompted(
+        self,
+        prompts: Iterable[Prompt | Mapping[str, Any]],
+        *,
+        progress: Callable[[str], object] | None = None,
+    ) -> Comparison:
+        """The same comparison with what a person pointed at among its anomalies.
+
+        Each prompt is outlined by the segmenter of the settings, named and graded like any region,
+        and is one anomaly with ``origin="prompted"``, in the place of a detected one that it
+        means: one whose box overlaps with its own by half, or half of which lies inside its
+        outline. Mask, heatmap and scores stay those of detection.
+
+        Parameters
+        ----------
+        prompts
+            All of them, not only new ones: :class:`vde_nb.Prompt` with a box, points or both, or
+            dictionaries ``{"box": ..., "points": ...}``. An empty list forgets them.
+        progress
+            As for :func:`vde_nb.compare`.
+
+        Returns
+        -------
+        Comparison
+            The same prompts on the same pictures give the same bytes.
+
+        Raises
+        ------
+        SettingError
+            A prompt lies outside of the picture, is empty, or has negative points only.
+        """
+        from vde_nb.compare import prompted
+
+        return prompted(self, prompts, progress=progress)
+
+    def reviewed(self, reviews: Iterable[Review | Mapping[str, Any]]) -> Comparison:
+        """The same comparison with verdicts, comments and types as a person says.
+
+        A review belongs to the anomaly whose box overlaps most with its own, by half at least
+        (intersection over union), one to one. One that fits none is kept in :attr:`reviews`, and
+        comes back when its anomaly does.
+
+        Parameters
+        ----------
+        reviews
+            All of them: :class:`vde_nb.Review`, or dictionaries of its fields.
+
+        Raises
+        ------
+        SettingError
+            One of them is no review.
+        """
+        from vde_nb.compare import reviewed
+
+        return reviewed(self, reviews)
+
+    def explain(self, side: int = 360) -> list[Step]:
+        """What every stage made of the pictures: see :func:`vde_nb.explain.explain`."""
+        from vde_nb.explain import explain
+
+        return explain(self, side)
 
     def masks(self) -> Iterator[tuple[float, int, npt.NDArray[np.bool_]]]:
         """Every single mask that multi-fusion and the ensemble unite: (weight, threshold, mask).
@@ -332,12 +441,20 @@ class Comparison:
         return export.to_csv(self, path, overwrite=overwrite)
 
     def to_html(
-        self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        overwrite: bool = False,
+        interactive: bool = True,
     ) -> str:
-        """A self-contained HTML report as text; written to `path` when one is given."""
+        """A self-contained HTML report as text; written to `path` when one is given.
+
+        With `interactive`, its pictures zoom, wipe and follow a threshold, without any network;
+        see :func:`vde_nb.export.to_html`.
+        """
         from vde_nb import export
 
-        return export.to_html(self, path, overwrite=overwrite)
+        return export.to_html(self, path, overwrite=overwrite, interactive=interactive)
 
     def to_frame(self) -> Any:
         """One row per anomaly as a pandas DataFrame (pandas must be installed)."""

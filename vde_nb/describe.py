@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from vde_nb.align import Prepared
 from vde_nb.classify import (
@@ -18,15 +19,20 @@ from vde_nb.classify import (
     as_move,
     classify,
     pair_moves,
+    recall,
+    remember,
 )
 from vde_nb.comparison import Anomaly, to_original_box
 from vde_nb.images import Placement
 from vde_nb.methods import Finding
-from vde_nb.segment import Outline
+from vde_nb.segment import Outline, Prompt
 from vde_nb.settings import Settings
+from vde_nb.stages import StageCache
 
-__all__ = ["Described", "describe"]
+__all__ = ["Described", "describe", "describe_prompted", "numbered"]
 
+Bool: TypeAlias = npt.NDArray[np.bool_]
+UInt8: TypeAlias = npt.NDArray[np.uint8]
 Points: TypeAlias = tuple[tuple[int, int], ...]
 
 
@@ -44,6 +50,7 @@ def describe(
     images: Prepared,
     settings: Settings,
     placement: Placement | None,
+    cache: StageCache | None = None,
 ) -> Described:
     """Name and grade every outline; two that are one thing which moved become one.
 
@@ -59,6 +66,8 @@ def describe(
         How to name and order.
     placement
         Where the pixels of the pair lie in the current picture as it was handed over.
+    cache
+        Where measures of regions that look the same are found; the result is the same without.
     """
     heatmap = finding.heatmap.value
     rules = settings.classify
@@ -67,67 +76,125 @@ def describe(
         x, y, w, h = outline.box
         changed[y : y + h, x : x + w] |= outline.mask
     points = [candidate.points for candidate in finding.candidates.value]
-    regions = [
-        Region(
-            outline.box,
-            outline.mask,
-            images.reference.value,
-            images.current.value,
-            heatmap,
-            images.levelled.value,
-            images.valid.value,
-            changed,
-        )
-        for outline in outlines
-    ]
+    regions = [_region(outline, images, heatmap, changed) for outline in outlines]
+    known = [(region, recall(region, cache)) for region in regions]
     labels = [classify(region, rules.classifier, otherwise=finding.otherwise) for region in regions]
     if rules.classifier == "evidence":
-        regions, labels, points = _moves_once(regions, labels, points)
-    made: list[dict[str, Any]] = []
-    for region, label, prompts in zip(regions, labels, points, strict=True):
-        heat = cv2.mean(region.crop(heatmap), region.mask.view(np.uint8))[0]
-        made.append(
-            {
-                "box": region.box,
-                "type": label.type,
-                "severity": label.severity,
-                "score": heat / 255,
-                "area": region.area,
-                "outline": region.mask,
-                "points": prompts,
-                "evidence": label.evidence,
-                "shape": heatmap.shape,
-                "confidence": label.confidence,
-                "severity_score": label.severity_score,
-                "box_current": to_original_box(region.box, images.registration, placement),
-            }
-        )
-    if rules.order == "worst_first":
-        made.sort(
-            key=lambda one: (
-                -SEVERITIES.index(one["severity"]),
-                -one["severity_score"],
-                -one["area"],
-            )
-        )
+        regions, labels, points = _moves_once(regions, labels, points, cache)
+    for region, key in known:
+        remember(region, key, cache)
+    made = [
+        _anomaly(region, label, prompts, images, placement)
+        for region, label, prompts in zip(regions, labels, points, strict=True)
+    ]
     notes = []
-    guessed = {one["type"] for one in made} & SHAPE_TYPES
+    guessed = {one.type for one in made} & SHAPE_TYPES
     if rules.classifier == "rules" and guessed:
         notes.append(
             f"{', '.join(sorted(guessed))}: types are guessed from the shape of the box, "
             "severities from its area."
         )
-    anomalies = [Anomaly(number=number, **one) for number, one in enumerate(made, 1)]
-    return Described(anomalies, tuple(notes))
+    return Described(numbered(made, rules.order), tuple(notes))
+
+
+def describe_prompted(
+    outlines: Sequence[Outline | None],
+    prompts: Sequence[Prompt],
+    detected: Sequence[Anomaly],
+    images: Prepared,
+    heatmap: UInt8,
+    classifier: str,
+    otherwise: str,
+    placement: Placement | None,
+) -> list[Anomaly | None]:
+    """Name and grade what prompts outlined, each by itself.
+
+    Parameters
+    ----------
+    outlines, prompts
+        One outline, or None, for each prompt.
+    detected
+        What else has changed, so that it is not held against them.
+    images, heatmap
+        What the prompts were given on.
+    classifier, otherwise
+        See :func:`vde_nb.classify.classify`.
+    placement
+        Where the pixels of the pair lie in the current picture as it was handed over.
+    """
+    changed = np.zeros(heatmap.shape, np.bool_)
+    for one in detected:
+        changed[one.y : one.y + one.h, one.x : one.x + one.w] |= one.outline
+    for outline in outlines:
+        if outline is not None:
+            x, y, w, h = outline.box
+            changed[y : y + h, x : x + w] |= outline.mask
+    made: list[Anomaly | None] = []
+    for outline, prompt in zip(outlines, prompts, strict=True):
+        if outline is None:
+            made.append(None)
+            continue
+        region = _region(outline, images, heatmap, changed)
+        label = classify(region, classifier, otherwise=otherwise)
+        points = tuple((x, y) for x, y, on in prompt.points if on)
+        anomaly = _anomaly(region, label, points, images, placement)
+        made.append(replace(anomaly, origin="prompted"))
+    return made
+
+
+def numbered(anomalies: Iterable[Anomaly], order: str) -> list[Anomaly]:
+    """Number anomalies from 1: the worst first, or in the order they come in (``"found"``)."""
+    made = list(anomalies)
+    if order == "worst_first":
+        made.sort(key=lambda one: (-SEVERITIES.index(one.severity), -one.severity_score, -one.area))
+    return [replace(one, number=number) for number, one in enumerate(made, 1)]
+
+
+def _region(outline: Outline, images: Prepared, heatmap: UInt8, changed: Bool) -> Region:
+    return Region(
+        outline.box,
+        outline.mask,
+        images.reference.value,
+        images.current.value,
+        heatmap,
+        images.levelled.value,
+        images.valid.value,
+        changed,
+    )
+
+
+def _anomaly(
+    region: Region, label: Label, points: Points, images: Prepared, placement: Placement | None
+) -> Anomaly:
+    heat = cv2.mean(region.crop(region.heatmap), region.mask.view(np.uint8))[0]
+    height, width = region.heatmap.shape
+    return Anomaly(
+        number=0,
+        box=region.box,
+        type=label.type,
+        severity=label.severity,
+        score=heat / 255,
+        area=region.area,
+        outline=region.mask,
+        points=points,
+        evidence=label.evidence,
+        shape=(height, width),
+        confidence=label.confidence,
+        severity_score=label.severity_score,
+        box_current=to_original_box(region.box, images.registration, placement),
+    )
 
 
 def _moves_once(
-    regions: list[Region], labels: list[Label], points: list[Points]
+    regions: list[Region],
+    labels: list[Label],
+    points: list[Points],
+    cache: StageCache | None,
 ) -> tuple[list[Region], list[Label], list[Points]]:
     """Tell a part that moved once, instead of as one that is missing and one that was added."""
     gone: set[int] = set()
     for old, new in pair_moves(regions, labels):
-        regions[old], labels[old] = as_move(regions[old], regions[new])
+        regions[old], labels[old] = as_move(regions[old], regions[new], cache)
         points[old] = points[old] + points[new]
         gone.add(new)
     kept = [i for i in range(len(regions)) if i not in gone]

@@ -22,6 +22,7 @@ __all__ = [
     "Level",
     "Matrix",
     "UInt8",
+    "finest_level",
     "gradient",
     "greys",
     "levels",
@@ -156,7 +157,7 @@ def levels(reference: UInt8, current: UInt8, valid: Box) -> list[Level]:
     valid
         Box ``(x, y, w, h)`` of `current` that is real.
     """
-    finest = max(1, math.ceil(math.sqrt(reference.size / _FINE)))
+    finest = _finest_factor(reference.size)
     ratio = max(1, math.ceil(math.sqrt(reference.size / finest**2 / _COARSE)))
     factors = [finest] if ratio == 1 else [finest, finest * ratio]
     if min(reference.shape) // factors[-1] >= _THIRD:
@@ -168,6 +169,17 @@ def levels(reference: UInt8, current: UInt8, valid: Box) -> list[Level]:
         found.append(_level(reference, current, factor, valid))
         before = factor
     return found[::-1]
+
+
+def finest_level(reference: UInt8, current: UInt8, valid: Box) -> Level:
+    """The largest level of :func:`levels` alone, of two RGB pictures."""
+    factor = _finest_factor(reference.shape[0] * reference.shape[1])
+    small = [reduced(greys(picture), factor) for picture in (reference, current)]
+    return _level(small[0], small[1], factor, valid)
+
+
+def _finest_factor(pixels: int) -> int:
+    return max(1, math.ceil(math.sqrt(pixels / _FINE)))
 
 
 def _level(reference: UInt8, current: UInt8, factor: int, box: Box) -> Level:

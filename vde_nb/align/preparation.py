@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb.align._levels import Level
 from vde_nb.align.light import Light, apply_light, estimate_light
+from vde_nb.align.nudge import evidence_level, nudged
 from vde_nb.align.registration import Registration, register
 from vde_nb.images import Box
 from vde_nb.settings import AlignSettings
@@ -88,7 +90,7 @@ def prepare(
         Runs and keeps the stages.
     others
         More pictures of the reference's state, of its size. They are registered and levelled,
-        too, but what they do not show is no reason not to compare.
+        too, but not nudged, and what they do not show is no reason not to compare.
     """
     registration: Staged[Registration] | None = None
     shown: Staged[Bool] | None = None
@@ -102,12 +104,12 @@ def prepare(
             flow=settings.flow,
             box=box,
         )
-        if registration.value.moved:
-            current = _part(registration, "current")
-            if not registration.value.valid.all():
-                shown = _part(registration, "valid")
-        elif box is not None:
-            shown = stage("valid", _inside, reference.value.shape[:2], box)
+    if any(settings.nudge):
+        registration = _by_hand(reference, current, registration, box, settings, stage)
+    if registration is not None and registration.value.moved:
+        current = _part(registration, "current")
+        if not registration.value.valid.all():
+            shown = _part(registration, "valid")
     elif box is not None:
         shown = stage("valid", _inside, reference.value.shape[:2], box)
     if ignore is not None:
@@ -137,7 +139,7 @@ def _alike(
     reference: Staged[UInt8], other: Staged[UInt8], settings: AlignSettings, stage: Stages
 ) -> Staged[UInt8]:
     """One more picture of the reference's state on its grid, under its light."""
-    one = prepare(reference, other, None, None, settings, stage)
+    one = prepare(reference, other, None, None, replace(settings, nudge=(0.0, 0.0)), stage)
     return one.levelled
 
 
@@ -147,6 +149,34 @@ def _registered(
     found = register(reference, current, model=model, residual=flow, valid=box)
     # The picture handed over may be written into later; a result that is kept must not hold it.
     return found if found.moved else replace(found, current=_NOTHING)
+
+
+def _by_hand(
+    reference: Staged[UInt8],
+    current: Staged[UInt8],
+    found: Staged[Registration] | None,
+    box: Box | None,
+    settings: AlignSettings,
+    stage: Stages,
+) -> Staged[Registration]:
+    """What was found, and the nudge on top; the search and what it is measured on are kept."""
+    level = stage("nudge", evidence_level, reference, current, box=box)
+    by = settings.nudge[0], settings.nudge[1]
+    start: Staged[Any] = found or Staged(None, "as it is")
+    return stage("nudge", _nudged, reference, current, start, level, box=box, by=by)
+
+
+def _nudged(
+    reference: UInt8,
+    current: UInt8,
+    found: Registration | None,
+    level: Level | None,
+    *,
+    box: Box | None,
+    by: tuple[float, float],
+) -> Registration:
+    made = nudged(reference, current, found, level, box=box, by=by)
+    return made if made.moved else replace(made, current=_NOTHING)  # as in _registered
 
 
 def _whole(found: Registration, current: UInt8) -> Registration:

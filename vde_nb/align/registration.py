@@ -73,6 +73,9 @@ class Registration:
         That the two show the same scene, 0 to 1; 0.5 where there is too little to judge by.
     notes
         What a user must know, in words.
+    nudge
+        ``(dx, dy)``: by so many pixels to the right and down the current picture was moved by hand
+        on top of what was found; part of `matrix`, `flow` and `motion`.
     """
 
     current: UInt8
@@ -87,6 +90,7 @@ class Registration:
     residual_after: float = 0.0
     confidence: float = 1.0
     notes: tuple[str, ...] = ()
+    nudge: tuple[float, float] = (0.0, 0.0)
 
     @property
     def moved(self) -> bool:
@@ -285,7 +289,7 @@ def _judged(
             "agrees; the pictures are compared as they are"
         )
         return _unmoved(current, box, before, confidence, (note,))
-    middle, most = _motion(found, reference.shape[0], reference.shape[1])
+    middle, most = motion(found.matrix, found.flow, found.step, reference.shape[:2])
     if most < _STILL:
         return _unmoved(current, box, before, confidence)
     if found.after < found.before + _GAIN:
@@ -322,14 +326,17 @@ def _judged(
     )
 
 
-def _motion(found: Found, height: int, width: int) -> tuple[float, float]:
-    """Median and greatest displacement, in pixels."""
+def motion(
+    matrix: Matrix, flow: Float32 | None, step: int, shape: tuple[int, ...]
+) -> tuple[float, float]:
+    """Median and greatest displacement by a map over a picture of `shape`, in pixels."""
+    height, width = shape
     x, y = np.linspace(0, width - 1, _GRID), np.linspace(0, height - 1, _GRID)
     points = np.dstack(np.meshgrid(x, y)).reshape(-1, 2)
-    start = points if found.flow is None else points + flow_at(found.flow, found.step, points)
-    gap = transform(found.matrix, start) - points
-    motion = np.hypot(gap[:, 0], gap[:, 1])
-    return float(np.median(motion)), float(motion.max())
+    start = points if flow is None else points + flow_at(flow, step, points)
+    gap = transform(matrix, start) - points
+    length = np.hypot(gap[:, 0], gap[:, 1])
+    return float(np.median(length)), float(length.max())
 
 
 def _notes(found: Found, middle: float, most: float, shown: Bools, box: Box) -> tuple[str, ...]:
@@ -338,8 +345,13 @@ def _notes(found: Found, middle: float, most: float, shown: Bools, box: Box) -> 
     if found.model != "none" and found.flow is not None:
         how += " and a smooth local displacement"
     far = f", at most {most:.1f}" if most > max(1.5 * middle, middle + 0.5) else ""
-    notes = [f"the current picture was moved by {middle:.1f} pixels{far} ({how})"]
+    note = f"the current picture was moved by {middle:.1f} pixels{far} ({how})"
+    return note, *lost_note(shown, box)
+
+
+def lost_note(shown: Bools, box: Box) -> tuple[str, ...]:
+    """How much of the reference the current picture does not show, if it is worth a note."""
     lost = 1 - float(np.count_nonzero(shown)) / math.prod(box[2:])
-    if lost > _LOST:
-        notes.append(f"{lost:.0%} of the reference is outside the current picture: not compared")
-    return tuple(notes)
+    if lost <= _LOST:
+        return ()
+    return (f"{lost:.0%} of the reference is outside the current picture: not compared",)

@@ -2,6 +2,7 @@
 
 from vde_nb.classify._classify import UNKNOWN, classify
 from vde_nb.classify._label import SEVERITIES, Label
+from vde_nb.classify._memory import recall, remember
 from vde_nb.classify._moves import as_move, pair_moves
 from vde_nb.classify._published import SHAPE_TYPES, severity_by_area, type_by_shape
 from vde_nb.classify._region import Region
@@ -26,6 +27,8 @@ __all__ = [
     "as_move",
     "classify",
     "pair_moves",
+    "recall",
+    "remember",
     "remove_anomaly_type",
     "reset_anomaly_types",
     "rise",

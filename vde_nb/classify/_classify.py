@@ -66,7 +66,7 @@ def _by_evidence(region: Region) -> Label:
         return Label(UNKNOWN, grade(0.0), {}, 0.0)
     users = user_rules()
     found = confidences(None, region)
-    if not region.view.has_ring:
+    if not region.has_ring:
         found = {name: c if name in users else _NO_RING * c for name, c in found.items()}
     # A type somebody registered for these pictures beats a built-in one that is no surer.
     order = sorted(found, key=lambda name: (-found[name], name not in users))

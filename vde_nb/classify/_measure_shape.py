@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb.classify._view import padded
+
 __all__ = ["Shape", "filled", "measure", "ridge", "skeleton", "skeleton_length"]
 
 Bool = npt.NDArray[np.bool_]
@@ -48,9 +50,9 @@ def skeleton(mask: Bool) -> Bool:
     Parallel thinning of Guo & Hall (Communications of the ACM 32, 1989), by two table look-ups
     per step. Unlike that of Zhang and Suen it keeps slanting lines two pixels wide.
     """
-    padded = np.pad(mask, 1).view(np.uint8)
-    pixels = padded.ravel()
-    steps = [row * padded.shape[1] + column for row, column in _CLOCKWISE]
+    wider = padded(mask, 1)
+    pixels = wider.ravel()
+    steps = [row * wider.shape[1] + column for row, column in _CLOCKWISE]
     here = np.flatnonzero(pixels)  # only these are looked at: lines are mostly ground
     while True:
         before = len(here)
@@ -62,7 +64,7 @@ def skeleton(mask: Bool) -> Bool:
             pixels[here[removed]] = 0
             here = here[~removed]
         if len(here) == before:
-            return padded[1:-1, 1:-1] > 0
+            return wider[1:-1, 1:-1] > 0
 
 
 def skeleton_length(lines: Bool) -> float:
@@ -84,9 +86,9 @@ def skeleton_length(lines: Bool) -> float:
 
 def filled(mask: Bool) -> Bool:
     """A mask without holes, cracks of one pixel closed."""
-    padded = np.pad(mask, 2).view(np.uint8)
+    wider = padded(mask, 2)
     cross = np.asarray(cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.uint8)
-    closed = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, cross), np.uint8)
+    closed = np.asarray(cv2.morphologyEx(wider, cv2.MORPH_CLOSE, cross), np.uint8)
     borders, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     whole = cv2.drawContours(closed, borders, -1, 1, cv2.FILLED)
     return np.asarray(whole[2:-2, 2:-2] > 0, np.bool_)
@@ -132,9 +134,9 @@ def measure(mask: Bool) -> Shape:
     """Measure the shape of a mask that is not empty."""
     x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     mask = mask[y : y + h, x : x + w]
-    padded = np.pad(mask, 1).view(np.uint8)
-    area = cv2.countNonZero(padded)
-    borders, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    wider = padded(mask, 1)
+    area = cv2.countNonZero(wider)
+    borders, _ = cv2.findContours(wider, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull = cv2.convexHull(np.concatenate(borders))
     _, sides, _ = cv2.minAreaRect(hull)
     long, short = max(sides) + 1, min(sides) + 1
@@ -143,7 +145,7 @@ def measure(mask: Bool) -> Shape:
     largest = max(borders, key=cv2.contourArea)
     perimeter = cv2.arcLength(largest, True)
     own_area = cv2.contourArea(largest) + perimeter / 2 + 1
-    thickness = 2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 5).max()) - 1
+    thickness = 2 * float(cv2.distanceTransform(wider, cv2.DIST_L2, 5).max()) - 1
     extent = math.hypot(long, short) if short > long / 3 else long
     lines = skeleton(mask) if thickness <= _THICKEST_STROKE else np.zeros_like(mask)
     length = max(1.0, skeleton_length(lines)) if thickness <= _THICKEST_STROKE else long

@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from vde_nb.classify._evidence import telling_first
 from vde_nb.classify._label import Label
+from vde_nb.classify._memory import recall, remember
 from vde_nb.classify._region import Region
 from vde_nb.classify._severity import grade, moved_severity
 from vde_nb.classify._view import grown
+from vde_nb.stages import StageCache
 
 __all__ = ["as_move", "pair_moves"]
 
@@ -79,13 +81,15 @@ def pair_moves(regions: Sequence[Region], labels: Sequence[Label]) -> list[tuple
     return pairs
 
 
-def as_move(old: Region, new: Region) -> tuple[Region, Label]:
+def as_move(old: Region, new: Region, cache: StageCache | None = None) -> tuple[Region, Label]:
     """Make one region of a pair, and its label: a moved part, told once.
 
     Parameters
     ----------
     old, new
         Where the thing was and where it is now, a pair of :func:`pair_moves`.
+    cache
+        Where measures of regions that look the same are found.
 
     Returns
     -------
@@ -106,10 +110,12 @@ def as_move(old: Region, new: Region) -> tuple[Region, Label]:
         rows, columns = np.nonzero(one.mask)
         centres.append((float(columns.mean()) + x, float(rows.mean()) + y))
     union = replace(old, box=(left, top, right - left, bottom - top), mask=mask)
+    key = recall(union, cache)
     displacement = math.dist(*centres)
     score = moved_severity(union, displacement)
     measured = {**union.evidence(), "displacement": float(f"{displacement:.4g}")}
     evidence = telling_first(measured, "moved")
+    remember(union, key, cache)
     label = Label("moved", grade(score), evidence, _SAME, score, {"moved": _SAME})
     return union, label
 

@@ -115,6 +115,23 @@ class Region:
             self.changed,
         )
 
+    @cached_property
+    def _scale(self) -> float:
+        return self.view.scale
+
+    @cached_property
+    def has_ring(self) -> bool:
+        """Whether enough around the region is known to be unchanged to compare it with."""
+        return self.view.has_ring
+
+    def measured(self) -> tuple[tuple[str, Any], ...]:
+        """The measures that were taken so far, by name, without the arrays they were taken on."""
+        return tuple((name, value) for name, value in vars(self).items() if name in _KEPT)
+
+    def recall(self, measured: tuple[tuple[str, Any], ...]) -> None:
+        """Take measures from a region that looks the same, see :meth:`measured`."""
+        vars(self).update(measured)
+
     # Colour
 
     @cached_property
@@ -126,7 +143,7 @@ class Region:
     def contrast_reference(self) -> float:
         """How much the region stood out from its ring in the reference, 0 to 1; 0 if no ring."""
         view = self.view
-        if not view.has_ring:
+        if not self.has_ring:
             return 0.0
         return colour.hellinger(view.lab_reference[view.body], self._ring_colours[0])
 
@@ -134,7 +151,7 @@ class Region:
     def contrast_current(self) -> float:
         """How much the region stands out from its ring in the current picture, 0 to 1."""
         view = self.view
-        if not view.has_ring:
+        if not self.has_ring:
             return 0.0
         return colour.hellinger(view.lab_current[view.body], self._ring_colours[1])
 
@@ -307,17 +324,17 @@ class Region:
     @property
     def skeleton_length(self) -> float:
         """Length of the skeleton in pixels, branches included; of a blob its longest side."""
-        return self._shape.length * self.view.scale
+        return self._shape.length * self._scale
 
     @property
     def width(self) -> float:
         """Area divided by length, in pixels: the width of a stroke."""
-        return self._shape.width * self.view.scale
+        return self._shape.width * self._scale
 
     @property
     def thickness(self) -> float:
         """Diameter in pixels of the largest disc that fits inside."""
-        return self._shape.thickness * self.view.scale
+        return self._shape.thickness * self._scale
 
     @property
     def elongation(self) -> float:
@@ -436,6 +453,12 @@ class Region:
         """
         names = ALWAYS if self.unity > ONE_WAY else ALWAYS + MOTION
         return {name: float(f"{getattr(self, name):.4g}") for name in names}
+
+
+#: Names of the measures that are numbers: everything measured but arrays.
+_KEPT = frozenset(
+    name for name, value in vars(Region).items() if isinstance(value, cached_property)
+) - {"view", "_ring_colours", "_slopes", "_filled", "_border", "_log_ratio"}
 
 
 def _in_pixels(width: float, sharp: int, scale: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from vde_nb.classify._measure_colour import difference, to_lab
 from vde_nb.detect import Box
 
-__all__ = ["View", "core", "grown", "look"]
+__all__ = ["View", "core", "frame", "grown", "look", "padded"]
 
 Bool = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -123,8 +123,8 @@ class View:
     @cached_property
     def form(self) -> Bool:
         """The body as a shape: its gaps of up to 4 pixels closed where the region has none."""
-        padded = np.pad(self.body, 3).view(np.uint8)
-        closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, _disc(2))[3:-3, 3:-3] > 0
+        wider = padded(self.body, 3)
+        closed = cv2.morphologyEx(wider, cv2.MORPH_CLOSE, _disc(2))[3:-3, 3:-3] > 0
         return self.body | (closed & self.inside)
 
     def greys(self, longest: int) -> tuple[UInt8, UInt8, Bool, float]:
@@ -168,12 +168,8 @@ def look(
     valid, changed
         ``(H, W)`` bool or None: pixels with known content; pixels of any region.
     """
-    height, width = reference.shape[:2]
     x, y, w, h = box
-    sparse = np.count_nonzero(mask) < SPARSE * w * h
-    scale = math.ceil((max(w, h) + 2 * MARGIN) / (LONGEST_LINE if sparse else LONGEST))
-    left, right = _span(x, w, MARGIN * scale, width, scale)
-    top, bottom = _span(y, h, MARGIN * scale, height, scale)
+    left, top, right, bottom, scale = frame(box, mask, reference.shape)
     window = slice(top, bottom), slice(left, right)
     inside = np.zeros((bottom - top, right - left), np.bool_)
     inside[y - top : y - top + h, x - left : x - left + w] = mask
@@ -199,6 +195,16 @@ def look(
     return View(float(scale), inside, ring, pictures[0], pictures[1], pictures[-1])
 
 
+def frame(box: Box, mask: Bool, shape: tuple[int, ...]) -> tuple[int, int, int, int, int]:
+    """Left, top, right and bottom of the window around a region, and its scale."""
+    x, y, w, h = box
+    sparse = np.count_nonzero(mask) < SPARSE * w * h
+    scale = math.ceil((max(w, h) + 2 * MARGIN) / (LONGEST_LINE if sparse else LONGEST))
+    left, right = _span(x, w, MARGIN * scale, shape[1], scale)
+    top, bottom = _span(y, h, MARGIN * scale, shape[0], scale)
+    return left, top, right, bottom, scale
+
+
 def _span(start: int, length: int, margin: int, limit: int, scale: int) -> tuple[int, int]:
     """First and last pixel of a window, a multiple of `scale` long where the picture allows it."""
     first, last = max(0, start - margin), min(limit, start + length + margin)
@@ -208,10 +214,10 @@ def _span(start: int, length: int, margin: int, limit: int, scale: int) -> tuple
 
 def core(mask: Bool) -> Bool:
     """A mask without its border of 2 pixels, of 1 or of none if it is too thin for that."""
-    padded = np.pad(mask, 2).view(np.uint8)
+    wider = padded(mask, 2)
     enough = max(_LEAST_CORE, _LEAST_CORE_SHARE * np.count_nonzero(mask))
     for radius in (2, 1):
-        inner = cv2.erode(padded, _disc(radius))[2:-2, 2:-2] > 0
+        inner = cv2.erode(wider, _disc(radius))[2:-2, 2:-2] > 0
         if np.count_nonzero(inner) >= enough:
             return np.asarray(inner, np.bool_)
     return mask
@@ -222,6 +228,15 @@ def grown(mask: Bool, radius: int) -> Bool:
     return np.asarray(cv2.dilate(mask.view(np.uint8), _disc(radius)), np.uint8) > 0
 
 
+def padded(mask: Bool, width: int) -> UInt8:
+    """A mask as 0 and 1 with `width` zeros around it: ``np.pad`` at a tenth of its price."""
+    height, across = mask.shape
+    wider = np.zeros((height + 2 * width, across + 2 * width), np.uint8)
+    wider[width : width + height, width : width + across] = mask
+    return wider
+
+
+@cache
 def _disc(radius: int) -> UInt8:
     side = 2 * radius + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)

@@ -29,8 +29,8 @@ def to_coco(
 ) -> str:
     """COCO annotations of the current picture as text.
 
-    Masks are compressed run lengths with ``iscrowd`` 0; severity and number stand in
-    `attributes`.
+    Masks are compressed run lengths with ``iscrowd`` 0; severity, number and origin stand in
+    `attributes`, and what a review says: verdict (empty: not decided), comment and type found.
 
     Parameters
     ----------
@@ -84,8 +84,21 @@ def _annotation(anomaly: Anomaly, category: int) -> dict[str, Any]:
         "iscrowd": 0,
         "segmentation": encode(anomaly.outline, anomaly.box, anomaly.shape),
         "score": float(anomaly.score),
-        "attributes": {"severity": anomaly.severity, "number": int(anomaly.number)},
+        "attributes": _attributes(anomaly),
     }
+
+
+def _attributes(anomaly: Anomaly) -> dict[str, Any]:
+    made = {
+        "severity": anomaly.severity,
+        "number": int(anomaly.number),
+        "origin": anomaly.origin,
+    }
+    if anomaly.reviewed:
+        made["verdict"] = anomaly.verdict or ""
+        made["comment"] = readable(anomaly.comment)
+        made["type_found"] = anomaly.type_found
+    return made
 
 
 def _bounds(anomaly: Anomaly) -> list[int]:

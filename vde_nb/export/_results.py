@@ -15,6 +15,7 @@ from vde_nb._version import __version__
 from vde_nb._write import write_atomically
 from vde_nb.export._rle import encode
 from vde_nb.export._text import dump, packaged
+from vde_nb.prompting import prompt_dict
 
 if TYPE_CHECKING:
     from vde_nb.comparison import Anomaly, Comparison
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA_VERSION", "results", "schema", "to_json"]
 
 #: Version of the document: the second number grows when keys are added, the first when any changes.
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 def results(comparison: Comparison) -> dict[str, Any]:
@@ -53,6 +54,9 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "settings": _plain(comparison.settings.to_dict()),
         "registration": _registration(comparison),
         "notes": [readable(note) for note in comparison.notes],
+        "prompts": [prompt_dict(prompt) for prompt in comparison.prompts],
+        "reviews": [_plain(review.to_dict()) for review in comparison.reviews],
+        "ignore": _ignore(comparison),
         "timings_ms": {name: round(float(ms), 3) for name, ms in comparison.timings.items()},
     }
 
@@ -103,11 +107,28 @@ def _registration(comparison: Comparison) -> dict[str, Any] | None:
         "residual_before": float(found.residual_before),
         "residual_after": float(found.residual_after),
         "confidence": float(found.confidence),
+        "nudge": [float(value) for value in found.nudge],
+    }
+
+
+def _ignore(comparison: Comparison) -> dict[str, Any] | None:
+    mask = comparison.ignored
+    if mask is None or not mask.any():
+        return None
+    height, width = mask.shape
+    return {
+        "area": int(np.count_nonzero(mask)),
+        "segmentation": encode(mask, (0, 0, width, height), (height, width)),
     }
 
 
 def _anomaly(anomaly: Anomaly) -> dict[str, Any]:
     x, y, w, h = (int(value) for value in anomaly.box)
+    review = {
+        "verdict": anomaly.verdict,
+        "comment": readable(anomaly.comment),
+        "type_found": anomaly.type_found,
+    }
     return {
         "x": x,
         "y": y,
@@ -125,6 +146,8 @@ def _anomaly(anomaly: Anomaly) -> dict[str, Any]:
         "confidence": float(anomaly.confidence),
         "severity_score": float(anomaly.severity_score),
         "box_current": _plain(anomaly.box_current or anomaly.box),
+        "origin": anomaly.origin,
+        **({"review": review} if anomaly.reviewed else {}),
     }
 
 

@@ -30,6 +30,10 @@ _COLUMNS = (
     "centroid_y",
     "image_name",
     "reference_name",
+    "origin",
+    "verdict",
+    "comment",
+    "type_found",
 )
 
 
@@ -94,6 +98,10 @@ def _rows(comparison: Comparison) -> list[tuple[Any, ...]]:
             *(int(value) for value in anomaly.box),
             *(float(value) for value in anomaly.centroid),
             *names,
+            anomaly.origin,
+            anomaly.verdict or "",
+            readable(anomaly.comment),
+            anomaly.type_found,
         )
         for anomaly in comparison.anomalies
     ]

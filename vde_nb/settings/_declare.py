@@ -37,6 +37,7 @@ def setting(
     advanced: bool = False,
     methods: Sequence[str] | None = None,
     on: str | None = None,
+    count: int | None = None,
 ) -> Any:
     """Declare one setting (used as the default of a dataclass field of a stage).
 
@@ -60,6 +61,8 @@ def setting(
         Methods that use this setting; None means all of them.
     on
         Choice that True stands for (False stands for ``"off"``); None: neither is allowed.
+    count
+        Items a tuple must have; None: one or more.
     """
     return field(
         default=default,
@@ -73,6 +76,7 @@ def setting(
             "advanced": advanced,
             "methods": tuple(methods) if methods is not None else None,
             "on": on,
+            "count": count,
         },
     )
 
@@ -93,6 +97,7 @@ class Declaration:
     advanced: bool
     methods: tuple[str, ...] | None
     on: str | None = None
+    count: int | None = None
 
     @property
     def kind(self) -> type:
@@ -110,14 +115,21 @@ class Declaration:
         if self.choices:
             return "one of " + ", ".join(repr(choice) for choice in self.choices)
         kind = {int: "whole number", float: "number", str: "text", bool: "true or false"}[self.kind]
+        if self.count is not None:
+            kind += "s"
         if self.low is not None and self.high is not None:
             kind += f" from {self.low:g} to {self.high:g}"
         elif self.low is not None:
             kind += f" of at least {self.low:g}"
-        return f"list, each a {kind}" if self.many else kind
+        if self.many:
+            return f"list, each a {kind}" if self.count is None else f"{self.count} {kind}"
+        return kind
 
     def check(self, value: Any) -> Any:
-        """Return `value` in the setting's own type, or raise :class:`SettingError`."""
+        """Return `value` in the setting's own type, or raise :class:`SettingError`.
+
+        The number of items is left to :meth:`check_count`: the command line reads them one by one.
+        """
         if self.many:
             if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
                 value = (value,)
@@ -126,6 +138,11 @@ class Declaration:
                 raise SettingError(f"{self.name} must not be empty: {self.range}.")
             return items
         return self._check_one(value)
+
+    def check_count(self, value: Any) -> None:
+        """Raise :class:`SettingError` when a checked `value` has not as many items as it must."""
+        if self.count not in (None, len(value) if self.many else None):
+            raise SettingError(f"{self.name}={value!r} is not allowed: {self.range}.")
 
     def _check_one(self, value: Any) -> Any:
         if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
@@ -164,6 +181,7 @@ class StageSettings:
     def __post_init__(self) -> None:
         for declared in self.declared():
             value = declared.check(getattr(self, declared.name))
+            declared.check_count(value)
             object.__setattr__(self, declared.name, value)
 
     @classmethod

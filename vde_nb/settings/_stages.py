@@ -58,6 +58,17 @@ class AlignSettings(StageSettings):
         choices=("off", "global", "local"),
         on="local",
     )
+    nudge: tuple[float, ...] = setting(
+        (0.0, 0.0),
+        "Move the current picture by so many pixels to the right and downwards, after whatever "
+        "registration found.",
+        low=-1000.0,
+        high=1000.0,
+        step=0.5,
+        unit="px",
+        advanced=True,
+        count=2,
+    )
 
 
 @dataclass(frozen=True)

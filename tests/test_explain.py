@@ -1,0 +1,73 @@
+"""The strip of pictures that shows what every stage did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import vde_nb as vde
+from vde_nb.errors import SettingError
+from vde_nb.explain import explain
+
+PIXEL = ["aligned", "levelled", "absolute", "ssim", "heat", "cleaned", "mask", "outlines"]
+
+
+@pytest.mark.parametrize("method", ["robust", "hybrid", "multi_fusion", "ensemble"])
+def test_every_method_shows_its_stages_with_a_sentence_each(method: str) -> None:
+    pair = vde.samples.load("board", shift=(3, 2))
+    steps = explain(vde.compare(pair.reference, pair.current, method=method))
+    assert [one.key for one in steps] == [
+        key for key in PIXEL if method != "robust" or key != "ssim"
+    ]
+    for step in steps:
+        assert step.picture.dtype == np.uint8 and step.picture.ndim == 3
+        assert step.picture.shape == steps[0].picture.shape
+        assert max(step.picture.shape[:2]) <= 360
+        assert step.title and step.sentence.endswith(".") and step.sentence.count(". ") == 0
+    moved = "moved by 3.6 pixels" in steps[0].sentence
+    assert moved == (method == "robust")
+
+
+def test_the_mask_of_the_strip_is_the_mask_and_one_pixel_stays_seen() -> None:
+    rng = np.random.default_rng(2)
+    reference = rng.integers(90, 94, (900, 1200, 3), np.uint8)
+    current = reference.copy()
+    current[500:502, 700:702] = 255
+    found = vde.compare(
+        reference, current, method="hybrid", open_iterations=0, close_iterations=0, ssim_weight=0
+    )
+    steps = {one.key: one for one in found.explain()}
+    assert np.count_nonzero(found.mask) == 4
+    white = steps["mask"].picture[..., 0] > 0
+    assert white[125, 175] and np.count_nonzero(white) == 1
+    assert steps["absolute"].picture[125, 175].sum() > 300 > steps["absolute"].picture[0, 0].sum()
+
+
+def test_the_sentences_tell_what_was_done_and_what_was_not() -> None:
+    pair = vde.samples.load("board")
+    found = vde.compare(pair.reference, pair.current, method="hybrid", segmenter="none")
+    said = {one.key: one.sentence for one in found.explain()}
+    assert "no registration was asked for" in said["aligned"]
+    assert "no levelling was asked for" in said["levelled"]
+    assert "threshold 50" in said["mask"] and "as detected" in said["outlines"]
+    said = {one.key: one.sentence for one in found.again(threshold=90, nudge=(2, 0)).explain()}
+    assert "threshold 90" in said["mask"] and "moved by 2.0 pixels" in said["aligned"]
+    lit = vde.compare(pair.reference, (pair.current * 0.8).astype(np.uint8))
+    assert "light of the reference" in {s.key: s.sentence for s in lit.explain()}["levelled"]
+
+
+@pytest.mark.parametrize("size", [(7, 7), (9, 4000), (30, 500)])
+def test_pictures_of_any_shape_are_explained(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    reference = rng.integers(0, 255, (*size, 3), np.uint8)
+    current = reference.copy()
+    current[2:5, 2:5] ^= 255
+    for method in ("robust", "hybrid"):
+        steps = explain(vde.compare(reference, current, method=method), side=64)
+        assert max(steps[0].picture.shape) <= 64 and min(steps[0].picture.shape[:2]) >= 1
+
+
+def test_a_strip_too_small_to_see_is_refused() -> None:
+    pair = vde.samples.load("tyre")
+    with pytest.raises(SettingError, match="side=3"):
+        vde.compare(pair.reference, pair.current).explain(3)
