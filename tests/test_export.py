@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
 import math
-import re
 import sys
 import time
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +123,7 @@ def test_a_moved_pair_tells_its_registration_and_where_its_anomalies_lie() -> No
     result = vde.compare(sample.reference, sample.current, segmenter="none", cache=None)
     document = strict(result.to_json())
     jsonschema.validate(document, export.schema(), cls=jsonschema.Draft202012Validator)
-    assert document["schema_version"] == "1.1" and document["method"] == "robust"
+    assert document["schema_version"] == "1.2" and document["method"] == "robust"
     assert vde.Settings.from_dict(document["settings"]) == result.settings
     assert document["registration"]["motion"] == pytest.approx(2.7, abs=0.2)
     matrix = np.array(document["registration"]["matrix"])
@@ -291,7 +288,6 @@ def test_without_anomalies_all_formats_are_valid_and_empty(nothing: Comparison) 
     jsonschema.validate(strict(nothing.to_json()), export.schema())
     assert len(nothing.to_csv().splitlines()) == 1
     assert len(nothing.to_frame()) == 0
-    assert "no differences found" in nothing.to_html()
 
 
 # CSV and pandas -----------------------------------------------------------------------------------
@@ -331,105 +327,6 @@ def test_without_pandas_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(vde.MissingExtraError, match="pip install pandas"):
         found.to_frame()
-
-
-# HTML ---------------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """Reads a page: its tags, its text, and the pictures in it."""
-
-    VOID = frozenset({"meta", "img", "input", "br"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    @property
-    def pictures(self) -> list[np.ndarray]:
-        sources = [one["src"] or "" for one in self.all("img")]
-        assert all(re.match(r"data:image/(png|jpeg);base64,", source) for source in sources)
-        coded = [base64.b64decode(source.partition(",")[2]) for source in sources]
-        return [np.asarray(Image.open(io.BytesIO(one)).convert("RGB")) for one in coded]
-
-
-def test_the_page_loads_nothing_and_runs_nothing(found: Comparison) -> None:
-    text = found.to_html()
-    page = Page(text)
-    policy = page.all("meta")[1]["content"] or ""
-    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
-    assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
-    assert not any(name.startswith("on") for _, given in page.tags for name in given)
-    assert "http" not in re.sub(r"http-equiv", "", text)
-    assert not re.search(r"url\(|@import", text)
-    assert "prefers-color-scheme: dark" in text
-
-
-def test_names_types_and_notes_are_text_and_never_markup(found: Comparison) -> None:
-    odd = with_first(renamed(found, NASTY), type=NASTY, evidence={NASTY: 1.0})
-    page = Page(replace(odd, notes=(NASTY,), timings={NASTY: 1.0}).to_html())
-    assert "script" not in {tag for tag, _ in page.tags}
-    assert page.text.count(NASTY) >= 6
-
-
-def test_the_page_shows_the_pictures_and_a_pair_for_each_anomaly(found: Comparison) -> None:
-    page = Page(found.to_html())
-    reference, current, heatmap, *crops = page.pictures
-    assert np.array_equal(reference, found.reference)
-    assert np.array_equal(current, found.annotated())
-    assert heatmap.shape == found.current.shape
-    assert heatmap[25, 40].sum() > heatmap[60, 5].sum()  # hotter in the block than beside it
-    assert len(crops) == 2 * len(found.anomalies)
-    first = found.anomalies[0]
-    assert all(crop.shape[0] > first.h and crop.shape[1] > first.w for crop in crops[:2])
-    assert not np.array_equal(crops[0], crops[1])
-    assert f"{found.ssim_score:.4f}" in page.text
-
-
-def test_large_pictures_are_reduced_and_the_page_says_so() -> None:
-    reference = np.full((300, 3100, 3), 90, np.uint8)
-    current = reference.copy()
-    current[100:150, 2000:2080] = 200
-    result = vde.compare(reference, current, segmenter="none", cache=None)
-    heatmap = result.heatmap.copy()
-    heatmap[20, 2500] = 255  # a single pixel
-    page = Page(replace(result, heatmap=heatmap).to_html())
-    assert page.pictures[0].shape == (100, 1034, 3)
-    assert page.pictures[2][6, 833].sum() > 400  # is still seen
-    assert "Reduced 1:3, to 1034 × 100 of 3100 × 300 px" in page.text
-
-
-def test_pictures_that_are_large_as_png_are_embedded_as_jpeg() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (800, 1000, 3), np.uint8)
-    text = vde.compare(noise, noise, segmenter="none", cache=None).to_html()
-    assert (text.count("data:image/jpeg"), text.count("data:image/png")) == (2, 1)
-
-
-def test_many_anomalies_are_all_listed_but_not_all_pictured(found: Comparison) -> None:
-    many = [replace(found.anomalies[0], number=number) for number in range(1, 131)]
-    page = Page(replace(found, anomalies=many).to_html())
-    assert len(page.pictures) == 3 + 2 * 100
-    assert len(page.all("tr")) == 1 + 130
-    assert "first 100" in page.text
 
 
 # PNG ----------------------------------------------------------------------------------------------
@@ -605,7 +502,82 @@ def test_an_anomaly_at_the_edge_is_pictured_and_written(found: Comparison) -> No
         shape=(90, 120),
     )
     result = replace(found, anomalies=[corner])
-    assert len(Page(result.to_html()).pictures) == 5
     segmentation = export.results(result)["anomalies"][0]["segmentation"]
     assert math.prod(segmentation["size"]) == 10800
     assert np.array_equal(decode(segmentation), corner.mask)
+
+
+# prompts and reviews ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def judged(found: Comparison) -> Comparison:
+    """One anomaly that was reviewed, with a nasty comment, and one that was pointed at."""
+    prompts = [vde.Prompt(box=(70, 20, 20, 10), points=((75, 25, 1), (88, 28, 0)))]
+    ignoring = found.again(prompts=prompts, ignore=[(0, 80, 40, 10)])
+    first = next(one for one in ignoring.anomalies if one.origin == "detected")
+    return ignoring.reviewed(
+        [
+            vde.Review(first.box, "rejected", "burr", NASTY + "\r\nsecond line\ud800"),
+            vde.Review((1, 1, 2, 2)),
+        ]
+    )
+
+
+def test_what_a_person_said_and_pointed_at_is_written(judged: Comparison) -> None:
+    document = strict(judged.to_json())
+    jsonschema.validate(document, export.schema(), cls=jsonschema.Draft202012Validator)
+    assert document["schema_version"] == "1.2"
+    told = {one["number"]: one for one in document["anomalies"]}
+    for anomaly in judged.anomalies:
+        one = told[anomaly.number]
+        assert one["origin"] == anomaly.origin and ("review" in one) == anomaly.reviewed
+        if anomaly.reviewed:
+            assert one["type"] == "burr" and one["review"]["verdict"] == "rejected"
+            assert one["review"]["type_found"] == anomaly.type_found != "burr"
+            assert one["review"]["comment"].startswith(NASTY)
+    assert [one["origin"] for one in document["anomalies"]].count("prompted") == 1
+    assert document["prompts"] == [{"box": [70, 20, 20, 10], "points": [[75, 25, 1], [88, 28, 0]]}]
+    assert [one["box"] for one in document["reviews"]][1] == [1, 1, 2, 2]
+    assert document["ignore"]["area"] == 400
+    mask = decode(document["ignore"]["segmentation"])
+    assert np.array_equal(mask, judged.ignored)
+
+
+def test_prompts_and_reviews_of_the_document_give_the_same_again(judged: Comparison) -> None:
+    document = strict(judged.to_json())
+    again = judged.again(prompts=[], reviews=[])
+    again = again.prompted(document["prompts"]).reviewed(document["reviews"])
+    other = strict(again.to_json())
+    for one in (document, other):
+        one.pop("timings_ms")
+    assert document == other
+
+
+def test_without_any_of_them_the_document_says_so(found: Comparison) -> None:
+    document = strict(found.to_json())
+    assert (document["prompts"], document["reviews"], document["ignore"]) == ([], [], None)
+    assert {one["origin"] for one in document["anomalies"]} == {"detected"}
+    assert not any("review" in one for one in document["anomalies"])
+
+
+def test_coco_and_csv_tell_the_review_too(judged: Comparison) -> None:
+    document = strict(judged.to_coco())
+    for one, anomaly in zip(document["annotations"], judged.anomalies, strict=True):
+        told = one["attributes"]
+        assert told["origin"] == anomaly.origin and ("verdict" in told) == anomaly.reviewed
+        assert all(isinstance(value, (str, int)) for value in told.values())
+    rows = list(csv.DictReader(io.StringIO(judged.to_csv(), newline="")))
+    for row, anomaly in zip(rows, judged.anomalies, strict=True):
+        assert row["origin"] == anomaly.origin and row["type_found"] == anomaly.type_found
+        assert row["verdict"] == (anomaly.verdict or "")
+        assert row["comment"].startswith("'=cmd" if anomaly.reviewed else "")
+    assert any("second line" in row["comment"] for row in rows)
+
+
+def test_a_nudge_is_told_with_the_registration() -> None:
+    sample = vde.samples.load("tyre")
+    result = vde.compare(sample.reference, sample.current, nudge=(1, -0.5), cache=None)
+    document = strict(result.to_json())
+    jsonschema.validate(document, export.schema(), cls=jsonschema.Draft202012Validator)
+    assert document["registration"]["nudge"] == [1.0, -0.5] == document["settings"]["nudge"]

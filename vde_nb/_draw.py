@@ -204,7 +204,8 @@ def draw_reduced(
     """
     current = reduce_picture(comparison.current, factor)
     annotated = current.copy()
-    small = [reduce_anomaly(anomaly, factor) for anomaly in comparison.anomalies]
+    kept = [one for one in comparison.anomalies if one.verdict != "rejected"]
+    small = [reduce_anomaly(anomaly, factor) for anomaly in kept]
     draw(annotated, small, colour_of)
     return current, annotated
 

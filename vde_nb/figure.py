@@ -71,7 +71,8 @@ def annotated(
 ) -> UInt8:
     """Draw the anomalies into a copy of the current picture.
 
-    What was not compared (ignored, or not shown by the current picture) is darkened.
+    What was not compared (ignored, or not shown by the current picture) is darkened. Anomalies
+    that a review rejected are not drawn.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def annotated(
         picture[left_out] = picture[left_out] * _DIM
     draw(
         picture,
-        comparison.anomalies,
+        [one for one in comparison.anomalies if one.verdict != "rejected"],
         _COLOURS[colour_by],
         opacity=float(opacity),
         outlines=outlines,

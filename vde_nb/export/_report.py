@@ -1,4 +1,9 @@
-"""The HTML report: one page that holds everything it shows and runs nothing."""
+"""The HTML report: one page that holds everything it shows.
+
+It is written twice: as a static page, which prints, which no browser can refuse to show and which
+runs nothing; and, where that is wanted, with the panel's viewer in its place as soon as its script
+has started. The viewer has no kernel and no network: what it shows is in the page.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +20,17 @@ from vde_nb._text import escaped
 from vde_nb._version import __version__
 from vde_nb._write import write_atomically
 from vde_nb.classify import SEVERITIES
+from vde_nb.export import _interactive
 from vde_nb.export._pictures import overview, thumbnails
 from vde_nb.export._text import packaged
+from vde_nb.viewer.payload import plan
 
 if TYPE_CHECKING:
     from vde_nb.comparison import Anomaly, Comparison
 
 __all__ = ["to_html"]
 
-#: The browser is told to load nothing and run nothing, whatever gets into the page.
+#: Without a viewer the browser is told to load nothing and run nothing, whatever gets in.
 _POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'"
@@ -46,11 +53,16 @@ def to_html(
     path: str | os.PathLike[str] | None = None,
     *,
     overwrite: bool = False,
+    interactive: bool = True,
 ) -> str:
     """Report as one self-contained HTML page.
 
-    It loads nothing from anywhere and holds no scripts; large pictures are reduced to at most
-    1400 pixels, and the page says so.
+    It loads nothing from anywhere. The interactive page holds the viewer of the panel: it needs
+    no kernel and no network, threshold and wipe included. Pictures up to 2.4 megapixels are in it
+    pixel for pixel, larger ones reduced to a longer side of 1600 pixels, both without losses; the
+    heatmap is whole up to 64 megapixels. The static report is in it as well, reduced to at most
+    1400 pixels: it is what is printed, and what is seen where scripts do not run. The page says
+    how far pictures are reduced.
 
     Parameters
     ----------
@@ -60,48 +72,90 @@ def to_html(
         Where to write it as well; see :func:`vde_nb._write.write_atomically`.
     overwrite
         Replace the file if it exists.
+    interactive
+        Put the viewer in; otherwise the page is smaller, and holds no scripts.
 
     Raises
     ------
     OutputError
         The file exists, or cannot be written.
     """
-    text = _page(comparison)
+    text = _page(comparison, interactive=interactive)
     if path is not None:
         write_atomically(path, text, overwrite=overwrite)
     return text
 
 
-def _page(comparison: Comparison) -> str:
+def _page(comparison: Comparison, *, interactive: bool) -> str:
     title = escaped(_file_name(comparison.image_name))
     badges = "".join(
         f".{severity}{{background:{_css(fill)};color:{_css(ink(fill))}}}"
         for severity, fill in SEVERITY_COLOURS.items()
     )
+    policy, styles, main = _POLICY, "", _static(comparison)
+    if interactive:
+        policy, styles = _interactive.policy(), packaged("interactive.css") + _interactive.styles()
+        main = _live(comparison)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title} \u00b7 vde-nb</title>
 <style>
 {packaged("report.css")}{badges}
-</style>
+{styles}</style>
 </head>
 <body>
-<main>
+{main}
+<footer>vde-nb {__version__} \u00b7 This page is complete in itself and loads nothing.</footer>
+</body>
+</html>
+"""
+
+
+def _static(comparison: Comparison) -> str:
+    return f"""<main class="report">
 {_header(comparison)}
 {_summary(comparison)}
 {_pictures(comparison)}
 {_anomalies(comparison)}
 {_details(comparison)}
+</main>"""
+
+
+def _live(comparison: Comparison) -> str:
+    """The viewer, and the static report: the latter gives way where the former has something."""
+    how = plan(*comparison.pair.shape)
+    size = f"{how.width} \u00d7 {how.height} px"
+    held = (
+        f"The pictures are reduced to {how.base_width} \u00d7 {how.base_height} of {size}"
+        if how.deep
+        else f"The pictures are held in full size, {size}"
+    )
+    return f"""<main>
+<div class="report">
+{_header(comparison)}
+{_summary(comparison)}
+</div>
+<div id="vde-root"></div>
+<noscript><p class="note">Scripts are off: this is the static report.</p></noscript>
+<p class="note when-live">{held}, without losses.</p>
+<input type="checkbox" id="show-static" class="when-live">
+<label for="show-static" class="when-live">Show what is printed, with the measurements behind \
+every anomaly</label>
+<div class="report static">
+{_pictures(comparison)}
+{_anomalies(comparison)}
+</div>
+<div class="report">
+{_details(comparison)}
+</div>
 </main>
-<footer>vde-nb {__version__} \u00b7 This page is complete in itself and loads nothing.</footer>
-</body>
-</html>
-"""
+<script type="application/json" id="vde-data">{_interactive.data(comparison)}</script>
+<script type="module">{_interactive.script()}</script>"""
 
 
 def _header(comparison: Comparison) -> str:
@@ -208,17 +262,28 @@ def _row(anomaly: Anomaly, pair: str) -> str:
     telling = islice(anomaly.evidence.items(), _TELLING)
     evidence = _list((name, _measure(value)) for name, value in telling)
     sure = f"<br>{anomaly.confidence:.0%} sure" if anomaly.confidence < 1 else ""
+    said = "".join(f"<br>{escaped(words)}" for words in _review(anomaly))
     severity = escaped(anomaly.severity)
     return (
         f'<tr><th scope="row"><span class="chip {severity}">{anomaly.number}</span></th>'
         f'<td class="pair">{pair}</td>'
-        f'<td data-label="Type"><bdi>{escaped(anomaly.type)}</bdi>{sure}</td>'
+        f'<td data-label="Type"><bdi>{escaped(anomaly.type)}</bdi>{sure}{said}</td>'
         f'<td data-label="Severity">{severity}</td>'
         f'<td data-label="Score" class="number">{anomaly.score:.2f}</td>'
         f'<td data-label="Area" class="number">{anomaly.area:,} px\u00b2</td>'
         f'<td data-label="Box"><span class="box">{w} \u00d7 {h} px<br>at ({x}, {y})</span></td>'
         f'<td data-label="Evidence">{evidence}</td></tr>\n'
     )
+
+
+def _review(anomaly: Anomaly) -> list[str]:
+    """What a person said about an anomaly, in words."""
+    words = [anomaly.verdict] if anomaly.verdict else []
+    if anomaly.type_found != anomaly.type:
+        words.append(f"found as {anomaly.type_found}")
+    if anomaly.comment:
+        words.append(f"\u201c{anomaly.comment}\u201d")
+    return words
 
 
 def _pair(comparison: Comparison, anomaly: Anomaly) -> str:
