@@ -33,6 +33,8 @@ from vde_nb.errors import (
 from vde_nb.evaluate import compare_methods, evaluate, load_coco, load_deeppcb, load_masks
 from vde_nb.images import ImagePair, load_pair
 from vde_nb.listing import methods, segmenters
+from vde_nb.reviewing import Review
+from vde_nb.segment import Prompt
 from vde_nb.settings import Settings
 
 # Only what stands here is public; `compare`, `evaluate` and `methods` are the functions, although
@@ -44,6 +46,9 @@ __all__ = [
     "ImagePair",
     "MissingExtraError",
     "OutputError",
+    "Panel",
+    "Prompt",
+    "Review",
     "SettingError",
     "Settings",
     "VdeError",
@@ -68,6 +73,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "samples":  # draws with Pillow, which comparing two files does without
         return importlib.import_module("vde_nb.samples")
+    if name == "Panel":  # needs the notebook's widgets, which comparing does without
+        return importlib.import_module("vde_nb.panel").Panel
     raise AttributeError(f"module 'vde_nb' has no attribute {name!r}")
 
 

@@ -1,0 +1,212 @@
+"""The pairs a panel holds, and what it knows of each."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vde_nb._text import readable
+from vde_nb.comparison import Comparison
+from vde_nb.errors import ImageError, SettingError
+from vde_nb.images import ImagePair
+from vde_nb.panel._edits import History
+from vde_nb.panel._files import Root, natural, paired
+from vde_nb.panel._origin import Upload, name_of
+from vde_nb.reviewing import Review
+
+__all__ = ["Pair", "folder_pairs", "is_folder", "keepable", "listed_pairs"]
+
+#: Most pairs in a filmstrip.
+_MOST = 5000
+
+
+@dataclass(eq=False)
+class Pair:
+    """One pair of pictures: where they come from, and all that was made of them.
+
+    Attributes
+    ----------
+    reference, current
+        Sources, as :func:`vde_nb.compare` takes them; None: not chosen yet.
+    names
+        What to call them.
+    token
+        Stands for this pair of pictures, whatever becomes of it.
+    loaded
+        The pictures, once they were read with the settings `loaded_with`.
+    comparison
+        The last one that was finished, made with `compared_with`.
+    history
+        Prompts, ignored regions and nudges.
+    reviews
+        What a person said about anomalies.
+    status
+        ``"todo", "running", "clean", "changed", "error"`` or ``"reviewed"``.
+    count
+        Anomalies found, None before.
+    thumb
+        PNG for the filmstrip; empty when there can be none.
+    """
+
+    reference: Any
+    current: Any
+    names: tuple[str, str]
+    token: str = ""
+    loaded: ImagePair | None = field(default=None, repr=False)
+    loaded_with: tuple[Any, ...] = ()
+    comparison: Comparison | None = None
+    compared_with: Any = None
+    history: History = field(default_factory=History)
+    reviews: tuple[Review, ...] = ()
+    status: str = "todo"
+    count: int | None = None
+    thumb: bytes | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there are two pictures to compare."""
+        return isinstance(self.reference, ImagePair) or (
+            self.reference is not None and self.current is not None
+        )
+
+    @property
+    def name(self) -> str:
+        """What the filmstrip calls it."""
+        one, two = self.names
+        return two if two != "current" or one == "reference" else one
+
+    def mark(self) -> None:
+        """Set `status` and `count` by the comparison."""
+        found = self.comparison
+        if found is None:
+            self.status, self.count = "todo", None
+            return
+        self.count = len(found.anomalies)
+        decided = [one for one in found.anomalies if one.verdict]
+        self.status = "changed" if self.count else "clean"
+        if self.count and len(decided) == self.count:
+            self.status = "reviewed"
+
+    def release(self) -> None:
+        """Let go of pictures and comparison; they are made again when looked at."""
+        self.loaded = self.comparison = self.compared_with = None
+
+
+def keepable(source: Any) -> Any:
+    """A source that stays what it is: arrays are copied, files that can be read once are read.
+
+    Writing into an array after it was handed over would change pictures while they are compared.
+    """
+    if isinstance(source, (list, tuple)):
+        return [keepable(one) for one in source]
+    if isinstance(source, np.ndarray):
+        if not source.flags.writeable and source.base is None:
+            return source  # nobody can write into it, samples are like this
+        copied = np.array(source)
+        copied.flags.writeable = False
+        return copied
+    if isinstance(source, (bytearray, memoryview)):
+        return bytes(source)
+    if hasattr(source, "read") and not hasattr(source, "__array__"):
+        if isinstance(source, Upload):
+            return source
+        data = source.read()
+        # What is no bytes is told by load(), in words.
+        return io.BytesIO(data).getvalue() if isinstance(data, bytes) and data else source
+    return source
+
+
+def made_pair(reference: Any, current: Any, names: Sequence[str | None] | None = None) -> Pair:
+    """A pair of two sources.
+
+    Raises
+    ------
+    SettingError
+        `names` are not two texts.
+    """
+    given: tuple[Any, ...] = (None, None) if names is None else tuple(names)
+    if len(given) != 2 or not all(one is None or isinstance(one, str) for one in given):
+        raise SettingError(f"names={names!r} is not allowed: two texts.")
+    if isinstance(reference, ImagePair):
+        if current is not None:
+            raise SettingError("Give either an ImagePair, or a reference and a current picture.")
+        found = reference.reference.name, reference.current.name
+    else:
+        found = name_of(reference, "reference"), name_of(current, "current")
+    names_kept = tuple(readable(one or two) for one, two in zip(given, found, strict=True))
+    return Pair(keepable(reference), keepable(current), (names_kept[0], names_kept[1]))
+
+
+def is_folder(source: object) -> bool:
+    """Whether a source is a folder of pictures."""
+    if not isinstance(source, (str, os.PathLike)):
+        return False
+    try:
+        return Path(os.fsdecode(source)).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def listed_pairs(pairs: Iterable[Any]) -> list[Pair]:
+    """Pairs of a list of ``(reference, current)``.
+
+    Raises
+    ------
+    SettingError
+        It is empty, too long, or something in it is no pair.
+    """
+    if isinstance(pairs, (str, bytes, os.PathLike)) or not isinstance(pairs, Iterable):
+        raise SettingError(f"pairs={pairs!r} is not allowed: a list of (reference, current).")
+    found = []
+    for number, one in enumerate(pairs, 1):
+        if number > _MOST:
+            raise SettingError(f"There are more than {_MOST} pairs; give them in portions.")
+        if isinstance(one, ImagePair):
+            found.append(made_pair(one, None))
+        elif hasattr(one, "reference") and hasattr(one, "current"):  # a sample
+            name = getattr(one, "name", None)
+            name = name if isinstance(name, str) else None
+            found.append(made_pair(one.reference, one.current, (name, name)))
+        elif isinstance(one, (list, tuple)) and len(one) == 2:
+            found.append(made_pair(*one))
+        else:
+            raise SettingError(f"Pair {number} is no (reference, current).")
+    if not found:
+        raise SettingError("The list of pairs is empty; it needs at least one.")
+    return found
+
+
+def folder_pairs(reference: object, current: object) -> tuple[list[Pair], list[str]]:
+    """Pairs of two folders, whose pictures are matched by name.
+
+    Returns
+    -------
+    tuple
+        The pairs in natural order, and the names of pictures without a partner.
+
+    Raises
+    ------
+    ImageError
+        One is no folder, or no two names match.
+    """
+    roots = []
+    for source in (reference, current):
+        if not is_folder(source):
+            raise ImageError(
+                f"{name_of(source, 'One')} is no folder: give two folders, or two pictures."
+            )
+        roots.append(Root(os.fsdecode(source)))  # type: ignore[arg-type]
+    pairs, alone = paired(roots[0].list(), roots[1].list())
+    if not pairs:
+        raise ImageError(
+            f"No picture in {name_of(reference, 'reference')} has the name of one in "
+            f"{name_of(current, 'current')}: pictures of two folders are matched by name."
+        )
+    made = [made_pair(roots[0].given(one), roots[1].given(two)) for one, two in pairs]
+    return made, sorted(alone, key=natural)
