@@ -28,7 +28,16 @@ __all__ = ["Fact", "Report", "examine"]
 _WIDTH = 79
 
 #: Distributions vde-nb cannot do without, as in ``pyproject.toml``.
-NEEDED = ("numpy", "opencv-python-headless", "pillow", "xxhash", "scikit-learn", "matplotlib")
+NEEDED = (
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "xxhash",
+    "scikit-learn",
+    "matplotlib",
+    "ipywidgets",
+    "anywidget",
+)
 
 #: Distributions that add something, and what.
 USEFUL = {
