@@ -44,6 +44,14 @@ if ABSENT:  # the other files import them; this one tells
     collect_ignore = [one.name for one in here.glob("*.py") if one.name != "test_available.py"]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Try what failed once more: on a busy machine a browser may be late. The summary tells."""
+    if config.pluginmanager.hasplugin("rerunfailures"):
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def _missing(reason: str) -> NoReturn:
     """Nothing to test with: said, and in CI a failure."""
     if os.environ.get("CI"):

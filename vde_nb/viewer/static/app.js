@@ -85,11 +85,36 @@ export function mountApp(el, store) {
   cleanup.add(store.on("tool", showTools));
   showTools();
 
+  // The controls around belong to the panel, too: Lab's shortcuts must not fire from them.
+  const keep = (event) => {
+    if (event.key !== "Tab" && !event.ctrlKey && !event.metaKey) event.stopPropagation();
+  };
+  // Sliders of the notebook's own have no name for those who cannot see the label above them.
+  const nameSlider = ({ target }) => {
+    if (target.getAttribute?.("role") !== "slider" || target.hasAttribute("aria-label")) return;
+    const label = target.closest(".vde-pair, .vde-entry")?.querySelector(".widget-label");
+    if (label?.textContent) target.setAttribute("aria-label", label.textContent);
+  };
+  let guarded = null;
+  const release = () => {
+    guarded?.removeEventListener("keydown", keep);
+    guarded?.removeEventListener("focusin", nameSlider);
+    guarded = null;
+  };
+  const guardControls = () => {
+    const around = root.closest(".vde-panel");
+    if (around === guarded) return;
+    release();
+    around?.addEventListener("keydown", keep);
+    around?.addEventListener("focusin", nameSlider);
+    guarded = around;
+  };
+  cleanup.add(release);
+
   const measure = () => {
     const width = root.clientWidth;
     if (!width) return; // not on the page now: an output that is folded, or virtualised
-    // The controls around belong to the panel, too: Lab's shortcuts must not fire from them.
-    root.closest(".vde-panel")?.setAttribute("data-lm-suppress-shortcuts", "true");
+    guardControls();
     root.classList.toggle("vde-wide", width >= WIDE);
     if (full.isOn()) root.style.removeProperty("--vde-stage-height");
     else root.style.setProperty("--vde-stage-height", `${stageHeight(stage.clientWidth, state)}px`);
