@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -442,7 +443,8 @@ def test_the_demo_writes_five_files_and_says_what_next(run, tmp_path, monkeypatc
     code = out[out.index("    import vde_nb as vde") :]
     scope: dict = {}
     exec("\n".join(line.strip() for line in code.splitlines()), scope)
-    assert len(scope["result"].anomalies) >= truth
+    with contextlib.closing(scope["panel"]) as panel:
+        assert len(panel.comparison.anomalies) >= truth
 
 
 def test_a_demo_is_replaced_by_the_next_and_it_is_said(run, quick, tmp_path):

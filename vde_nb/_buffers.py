@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["empty"]
+__all__ = ["empty", "release"]
 
 _LEAST = 1 << 20  # smaller arrays are the allocator's business
 _MOST_FREE = 256 << 20
@@ -67,3 +67,8 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     lease = (ctypes.c_ubyte * block.size).from_buffer(block.data)
     weakref.finalize(lease, _store.give, block).atexit = False
     return np.frombuffer(memoryview(lease), kind, count).reshape(shape)
+
+
+def release() -> None:
+    """Give the memory that waits to be used again back to the system."""
+    _store.clear()

@@ -46,14 +46,14 @@ _NEXT = """
 Next:
   Look at the outlines in annotated.png, then compare pictures of your own:
     {command} compare reference.jpg current.jpg --out results
-  Or look at this pair in a notebook (Jupyter comes with the extra [lab]; the
-  repository has a tour, notebooks/01_quickstart.ipynb):
+  Or open this pair in the panel, in a notebook (Jupyter: the extra [lab]);
+  the repository has a tour, notebooks/01_quickstart.ipynb:
     import vde_nb as vde
-    result = vde.compare(
+    panel = vde.Panel(
         {reference!r},
         {current!r},
     )
-    result"""
+    panel"""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -34,9 +34,9 @@ __all__ = ["SEVERITY_COLOURS", "annotated", "notebook_html", "plot", "type_colou
 
 UInt8 = npt.NDArray[np.uint8]
 
-#: What `colour_by` may be.
 #: Brightness left to what was not compared.
 _DIM = 0.45
+#: What `colour_by` may be.
 _COLOURS = {"severity": by_severity, "type": by_type}
 
 #: Sides of the picture in a notebook, in pixels: wide as an output cell, high as a screen or two.

@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._boxes import SAME, iou
 from vde_nb.comparison import Anomaly
 from vde_nb.detect import Box
 from vde_nb.errors import SettingError
-from vde_nb.reviewing import box_overlaps, checked_box
+from vde_nb.reviewing import checked_box
 from vde_nb.segment import Outline, Prompt, Scene, get_segmenter
 
 __all__ = [
@@ -33,8 +34,8 @@ __all__ = [
 Bool = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
 
-#: Overlap of the boxes, or share of an anomaly inside an outline, from which a prompt means it.
-_SAME = 0.5
+#: Share of an anomaly inside an outline from which a prompt means it.
+_INSIDE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,11 +276,11 @@ def with_prompted(
         if new is None:
             continue
         boxes = [one.box for one in made]
-        meant = box_overlaps(new.box, boxes) >= _SAME
+        meant = iou([new.box], boxes)[0] >= SAME
         if prompt.box is not None:
-            meant |= box_overlaps(prompt.box, boxes) >= _SAME
+            meant |= iou([prompt.box], boxes)[0] >= SAME
         replaced = [
-            i for i, old in enumerate(made) if meant[i] or _shared(old, new) >= _SAME * old.area
+            i for i, old in enumerate(made) if meant[i] or _shared(old, new) >= _INSIDE * old.area
         ]
         place = replaced[0] if replaced else len(made)
         made.insert(place, new)

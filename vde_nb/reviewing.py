@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from vde_nb._boxes import SAME, iou
 from vde_nb.detect import Box
 from vde_nb.errors import SettingError
 from vde_nb.settings import nearest
@@ -25,7 +25,6 @@ __all__ = [
     "VERDICTS",
     "Review",
     "apply_reviews",
-    "box_overlaps",
     "checked_box",
     "checked_reviews",
     "without_reviews",
@@ -33,8 +32,6 @@ __all__ = [
 
 #: What a person may say about an anomaly.
 VERDICTS = ("accepted", "rejected")
-#: Overlap of the boxes (intersection over union) from which a review belongs to an anomaly.
-_SAME = 0.5
 _LONGEST_COMMENT = 10_000
 
 
@@ -152,21 +149,6 @@ def _checked(review: Any, number: int) -> Review:
         raise SettingError(f"Review {number}: {error}") from error
 
 
-def box_overlaps(box: Box, boxes: Sequence[Box]) -> npt.NDArray[np.float64]:
-    """Intersection over union of one box with each of `boxes`, in [0, 1].
-
-    >>> box_overlaps((0, 0, 10, 10), [(0, 0, 10, 5), (20, 0, 5, 5)]).tolist()
-    [0.5, 0.0]
-    """
-    others = np.array(boxes, np.float64).reshape(-1, 4)
-    one = np.array(box, np.float64)
-    low = np.maximum(others[:, :2], one[:2])
-    high = np.minimum(others[:, :2] + others[:, 2:], one[:2] + one[2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=1)
-    both = np.prod(others[:, 2:], axis=1) + np.prod(one[2:]) - shared
-    return np.asarray(shared / both)
-
-
 def apply_reviews(
     anomalies: Sequence[Anomaly], reviews: Sequence[Review]
 ) -> tuple[list[Anomaly], tuple[str, ...]]:
@@ -192,8 +174,8 @@ def apply_reviews(
     boxes = [anomaly.box for anomaly in anomalies]
     pairs = []
     for i, review in enumerate(reviews):
-        overlaps = box_overlaps(review.box, boxes)
-        pairs += [(-float(overlaps[j]), i, int(j)) for j in np.flatnonzero(overlaps >= _SAME)]
+        overlaps = iou([review.box], boxes)[0]
+        pairs += [(-float(overlaps[j]), i, int(j)) for j in np.flatnonzero(overlaps >= SAME)]
     chosen: dict[int, Review] = {}
     used: set[int] = set()
     for _, i, j in sorted(pairs):

@@ -13,7 +13,6 @@ import {
   toPane,
   transformOf,
   viewOfBox,
-  visibleEdges,
   zoomed,
 } from "../../vde_nb/viewer/static/geometry.js";
 
@@ -29,6 +28,13 @@ function* numbers(seed = 7) {
     x = (x * 48271) % 2147483647;
     yield x / 2147483647;
   }
+}
+
+/** The part of the image that is seen: x0, y0, x1, y1. */
+function visibleEdges(t, image, pane) {
+  const within = (value, most) => Math.min(Math.max(value, 0), most);
+  const corners = [toImage(t, 0, 0), toImage(t, pane.width, pane.height)];
+  return corners.flatMap(([x, y]) => [within(x, image.width), within(y, image.height)]);
 }
 
 test("a fitted picture is seen whole and in the middle", () => {

@@ -88,35 +88,16 @@ def data(comparison: Comparison) -> str:
         "result": {"token": _TOKEN, "seq": 0, **result},
         "masks": offsets,
         "masks_data": _base64(masks),
-        "counts": _counts(comparison),
+        "counts": payload.counts_of(comparison),
         "state": {
             "threshold": int(comparison.threshold),
             "types": [readable(name) for name in types],
             "colours": payload.colours(types),
-            "registration": _registration(comparison),
+            "registration": payload.registration(comparison),
             "view": {},
         },
     }
     return json.dumps(document, allow_nan=False, separators=(",", ":")).translate(_UNSAFE)
-
-
-def _counts(comparison: Comparison) -> list[int] | None:
-    if comparison.method == "ensemble":  # which groups what it finds at several thresholds
-        return None
-    return payload.region_counts(comparison.clean_heatmap, comparison.settings.detect.min_area)
-
-
-def _registration(comparison: Comparison) -> dict[str, Any] | None:
-    found = comparison.registration
-    if found is None:
-        return None
-    return {
-        "model": found.model,
-        "motion": float(found.motion),
-        "before": float(found.residual_before),
-        "after": float(found.residual_after),
-        "nudge": [0, 0],
-    }
 
 
 def _picture(picture: payload.UInt8, how: payload.Plan) -> str:

@@ -153,9 +153,7 @@ class Comparing:
                 self._counted = id(clean), least, values
                 self._hooks.counts(values)
 
-        self._later(
-            "counts", lambda job: payload.region_counts(clean, least, job.stop), done, "counting"
-        )
+        self._later("counts", lambda job: payload.counts_of(comparison, job.stop), done, "counting")
 
     def explain(self, comparison: Comparison) -> None:
         """Make the strip of pictures that explains a comparison."""

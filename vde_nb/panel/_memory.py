@@ -7,7 +7,7 @@ import gc
 import sys
 from contextlib import suppress
 
-from vde_nb._buffers import _store
+from vde_nb._buffers import release
 
 __all__ = ["give_back"]
 
@@ -20,7 +20,7 @@ def give_back() -> None:
     of 2 MP.
     """
     gc.collect()
-    _store.clear()
+    release()
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # musl has no malloc_trim
             ctypes.CDLL(None).malloc_trim(0)

@@ -6,23 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from vde_nb._boxes import SAME, iou
 from vde_nb.classify import anomaly_types
 from vde_nb.comparison import Anomaly, Comparison
 from vde_nb.panel._pairs import Pair
-from vde_nb.reviewing import Review, box_overlaps
+from vde_nb.reviewing import Review
 from vde_nb.viewer import payload
 
 __all__ = [
     "changed_reviews",
     "edits_patch",
     "followed",
-    "registration_patch",
     "strip_patch",
     "types_patch",
 ]
-
-#: Overlap of boxes from which a review belongs to an anomaly.
-_SAME = 0.5
 
 
 def edits_patch(pair: Pair | None, seq: int) -> dict[str, Any]:
@@ -45,22 +42,6 @@ def types_patch(comparison: Comparison | None) -> dict[str, Any]:
     return {"types": types, "colours": payload.colours(types)}
 
 
-def registration_patch(comparison: Comparison | None) -> dict[str, Any]:
-    """How the pictures were brought together."""
-    found = None if comparison is None else comparison.registration
-    if found is None:
-        return {"registration": None}
-    return {
-        "registration": {
-            "model": found.model,
-            "motion": round(float(found.motion), 2),
-            "before": round(float(found.residual_before), 4),
-            "after": round(float(found.residual_after), 4),
-            "nudge": list(found.nudge),
-        }
-    }
-
-
 def strip_patch(pairs: Sequence[Pair], at: int) -> dict[str, Any]:
     """The filmstrip without its pictures."""
     items = [{"name": pair.name, "status": pair.status, "count": pair.count} for pair in pairs]
@@ -74,7 +55,7 @@ def followed(before: Comparison | None, number: int, now: Comparison) -> int:
     """
     if before is None or not 0 < number <= len(before.anomalies) or not now.anomalies:
         return 0
-    overlaps = box_overlaps(before.anomalies[number - 1].box, [one.box for one in now.anomalies])
+    overlaps = iou([before.anomalies[number - 1].box], [one.box for one in now.anomalies])[0]
     best = int(overlaps.argmax())
     return best + 1 if overlaps[best] > 0 else 0
 
@@ -90,9 +71,9 @@ def changed_reviews(
         What is said is not allowed.
     """
     kept = list(reviews)
-    overlaps = box_overlaps(anomaly.box, [one.box for one in kept])
+    overlaps = iou([anomaly.box], [one.box for one in kept])[0]
     said = Review(anomaly.box)
-    if len(overlaps) and overlaps.max() >= _SAME:
+    if len(overlaps) and overlaps.max() >= SAME:
         said = replace(kept.pop(int(overlaps.argmax())), box=anomaly.box)
     said = replace(said, **given)
     if said.type == anomaly.type_found:

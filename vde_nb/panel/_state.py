@@ -29,7 +29,6 @@ from vde_nb.panel._patches import (
     changed_reviews,
     edits_patch,
     followed,
-    registration_patch,
     strip_patch,
     types_patch,
 )
@@ -49,6 +48,7 @@ from vde_nb.panel._traits import (
 from vde_nb.panel._view import default_view, merged_view
 from vde_nb.reviewing import checked_reviews
 from vde_nb.settings import DEFAULT_METHOD
+from vde_nb.viewer import payload
 
 __all__ = ["State"]
 
@@ -353,9 +353,8 @@ class State(traitlets.HasTraits):
             self.set_trait("comparison", pair.comparison)
         self._link.show_pair(pair.loaded, pair.token, pair.names)
         self._link.state(
-            **edits_patch(self._pair, self._edits_seen),
             selected=0,
-            **strip_patch(self._pairs, self._at),
+            **self._pair_patch(),
         )
         if pair.comparison is not None:
             self._present(pair)
@@ -442,7 +441,7 @@ class State(traitlets.HasTraits):
         self._put(selected=selected)
         self._link.state(
             selected=selected,
-            **registration_patch(comparison),
+            registration=payload.registration(comparison),
             **types_patch(self._shown),
             **strip_patch(self._pairs, self._at),
         )
@@ -521,13 +520,12 @@ class State(traitlets.HasTraits):
                 "threshold": self._choice.threshold,
                 "view": self._view,
                 "selected": self.selected,
-                **registration_patch(self._shown),
+                "registration": payload.registration(self._shown),
                 "progress": None,
                 "error": None if self._trouble is None else self._trouble.to_dict(),
                 "explaining": self.explaining,
-                **edits_patch(self._pair, self._edits_seen),
                 **types_patch(self._shown),
-                **strip_patch(self._pairs, self._at),
+                **self._pair_patch(),
             }
         )
         shown = self._shown

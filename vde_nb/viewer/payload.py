@@ -21,7 +21,7 @@ web page, robust            0.86    0.02     0.02   0.89
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +51,14 @@ __all__ = [
     "anomalies_payload",
     "base_picture",
     "colours",
+    "counts_of",
     "heat_payload",
     "packed",
     "picture_png",
     "pixel",
     "plan",
     "region_counts",
+    "registration",
     "tile",
 ]
 
@@ -329,3 +331,34 @@ def pixel(comparison: Comparison, x: int, y: int) -> dict[str, Any]:
         "heat": int(comparison.heatmap[y, x]),
         "clean": int(comparison.clean_heatmap[y, x]),
     }
+
+
+def registration(comparison: Comparison | None) -> dict[str, Any] | None:
+    """How the pictures were brought together, for the viewer; None where that was not asked for.
+
+    `before` and `after` are the residuals of :class:`~vde_nb.align.Registration`, 0 to 1.
+    """
+    found = None if comparison is None else comparison.registration
+    if found is None:
+        return None
+    return {
+        "model": found.model,
+        "motion": round(float(found.motion), 2),
+        "before": round(float(found.residual_before), 4),
+        "after": round(float(found.residual_after), 4),
+        "nudge": list(found.nudge),
+    }
+
+
+def counts_of(
+    comparison: Comparison, should_stop: Callable[[], bool] | None = None
+) -> list[int] | None:
+    """:func:`region_counts` of a comparison.
+
+    None where it was stopped, and where a method groups regions: a count of them would not be
+    the number of its anomalies.
+    """
+    if comparison.settings.method == "ensemble":
+        return None
+    least = comparison.settings.detect.min_area
+    return region_counts(comparison.clean_heatmap, least, should_stop)

@@ -139,22 +139,6 @@ export function viewOfBox(box, image, pane) {
 }
 
 /**
- * The part of the image that is seen, as edges (not as a box).
- * @param {Transform} t @param {Size} image @param {Size} pane
- * @returns {[number, number, number, number]} x0, y0, x1, y1 in image px, x1 > x0 unless empty
- */
-export function visibleEdges(t, image, pane) {
-  const [x0, y0] = toImage(t, 0, 0);
-  const [x1, y1] = toImage(t, pane.width, pane.height);
-  return [
-    clamp(x0, 0, image.width),
-    clamp(y0, 0, image.height),
-    clamp(x1, 0, image.width),
-    clamp(y1, 0, image.height),
-  ];
-}
-
-/**
  * The pixels touched by a drag from one corner to the other, whichever way it went, clipped.
  * @param {number} xa @param {number} ya @param {number} xb @param {number} yb image px
  * @param {Size} image @returns {Box|null} null when nothing of it lies on the image

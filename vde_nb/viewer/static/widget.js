@@ -1,4 +1,5 @@
 /** Where a notebook enters: one store per model, shared by all its views. */
+import { modelHost } from "./host.js";
 import { createStore } from "./store.js";
 import { connect } from "./protocol.js";
 import { mountApp } from "./app.js";
@@ -18,39 +19,10 @@ function modelKey(model) {
   return model;
 }
 
-/** How a store talks to Python. @returns {object} see Host in protocol.js */
-function widgetHost(model, isCut) {
-  return {
-    static: false,
-    send(content, buffers = []) {
-      model.send(content, undefined, buffers);
-    },
-    onMessage(fn) {
-      const own = (content, buffers) => fn(content, buffers ?? []);
-      model.on("msg:custom", own);
-      return () => model.off("msg:custom", own);
-    },
-    onLink(fn) {
-      const gone = () => fn("gone");
-      // The model tells that its link changed, not how; its views carry a class for that. They
-      // hear of it in the same turn, perhaps later than this.
-      const changed = () => setTimeout(() => fn(isCut() ? "gone" : "live"));
-      model.on("comm_live_update", changed);
-      model.on("comm:close", gone);
-      model.on("destroy", gone);
-      return () => {
-        model.off("comm_live_update", changed);
-        model.off("comm:close", gone);
-        model.off("destroy", gone);
-      };
-    },
-  };
-}
-
 function createSession(model) {
   const views = new Set();
   const isCut = () => [...views].some((view) => view.root.closest(DISCONNECTED));
-  const store = createStore(widgetHost(model, isCut));
+  const store = createStore(modelHost(model, isCut));
   connect(store);
   let greeted = false;
   let ended = false;
