@@ -81,6 +81,17 @@ def test_the_masks_are_those_of_the_anomalies(panel: Panel, viewer: FakeViewer) 
         assert np.array_equal(whole.reshape(anomaly.outline.shape), anomaly.outline)
 
 
+def test_regions_that_a_method_groups_are_not_counted_along_the_threshold(
+    panel: Panel, viewer: FakeViewer
+) -> None:
+    before = len(viewer.all("counts"))
+    panel.method = "ensemble"
+    viewer.settle()
+    panel._dispatcher.pump(lambda: not panel._comparing._worker.busy(), 10)
+    assert viewer.last("result")["result"]["summary"]["method"] == "ensemble"
+    assert len(viewer.all("counts")) == before
+
+
 def test_a_panel_nobody_looks_at_packs_nothing(panel: Panel) -> None:
     viewer = FakeViewer(panel)
     panel.wait()

@@ -264,6 +264,13 @@ def test_the_ensemble_is_not_counted_along_the_threshold() -> None:
     assert parts(Page(export.to_html(result)))[0]["counts"] is None
 
 
+def test_the_page_tells_how_far_the_picture_was_nudged() -> None:
+    result = vde.compare(*pair(), nudge=(2, -1), segmenter="none", cache=None)
+    told = parts(Page(export.to_html(result)))[0]["state"]["registration"]
+    assert told["nudge"] == [2, -1]
+    assert told["model"] == result.registration.model
+
+
 def test_the_page_can_be_written(found: Comparison, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     text = export.to_html(found, file)

@@ -97,7 +97,7 @@ def test_a_session_edited_by_hand_is_refused_in_words(fresh: PanelPage) -> None:
     panel.control("textbox", "Session").fill("edited.json")
     panel.control("textbox", "Session").press("Tab")
     panel.control("button", "Load session").click()
-    expect(panel.viewer.get_by_role("alert")).to_contain_text("no JSON")
+    expect(panel.viewer.get_by_role("alert")).to_contain_text("edited.json: The session is no JSON")
     assert panel.value("panel.status") == "ready"
     assert panel.shown_threshold() == 50
 

@@ -155,7 +155,11 @@ def load_session(panel: Any, path: str | os.PathLike[str]) -> None:
         if isinstance(error, SettingError):
             raise
         raise SettingError(f"{said} cannot be read: {error}.") from error
-    restore(panel, parsed(data))
+    try:
+        document = parsed(data)
+    except SettingError as error:
+        raise SettingError(f"{said}: {error}") from error
+    restore(panel, document)
 
 
 def parsed(data: bytes) -> dict[str, Any]:
