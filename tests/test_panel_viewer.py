@@ -87,8 +87,8 @@ def test_regions_that_a_method_groups_are_not_counted_along_the_threshold(
     before = len(viewer.all("counts"))
     panel.method = "ensemble"
     viewer.settle()
-    panel._dispatcher.pump(lambda: not panel._comparing._worker.busy(), 10)
-    assert viewer.last("result")["result"]["summary"]["method"] == "ensemble"
+    viewer.until(lambda: viewer.last("result")["result"]["summary"]["method"] == "ensemble")
+    viewer.until(lambda: not panel._comparing._worker.busy())
     assert len(viewer.all("counts")) == before
 
 
