@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,9 @@ class StandIn(traitlets.HasTraits):
         self.errors: list[tuple[str, Exception]] = []
         self.calls: list[Any] = []
         self._found: Any = None
+
+    def on_main(self, action: Callable[[], object]) -> None:
+        action()
 
     def show_error(self, title: str, error: Exception) -> None:
         self.errors.append((title, error))

@@ -22,6 +22,7 @@ def panel() -> StandIn:
 @pytest.fixture
 def controls(panel: StandIn) -> Iterator[Controls]:
     made = build_controls(panel)
+    made.fold.selected_index = 0
     yield made
     made.close()
 
@@ -45,9 +46,21 @@ def test_every_setting_of_the_method_and_no_other_is_shown(
     assert not panel.errors
 
 
-def test_advanced_settings_are_folded_away(controls: Controls) -> None:
+def test_advanced_settings_are_folded_away_and_made_when_looked_at(panel: StandIn) -> None:
+    controls = build_controls(panel)
     assert controls.fold.selected_index is None
     assert controls.fold.children == (controls.advanced,)
+    assert controls.advanced.children == ()
+    panel.settings = {"align": "affine"}
+    assert "1 setting differs" in controls.count.value
+    known = set(controls.entries)
+    controls.fold.selected_index = 0
+    assert controls.entries["align"].input.value == "affine"
+    assert known < set(controls.entries)
+    panel.method = "hybrid"
+    assert controls.advanced.children
+    controls.close()
+    assert not panel.errors
 
 
 def test_moving_a_slider_changes_the_panel(panel: StandIn, controls: Controls) -> None:

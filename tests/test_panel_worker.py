@@ -149,16 +149,34 @@ def test_reports_of_a_cancelled_job_are_dropped(desk: Desk) -> None:
     assert heard == []
 
 
-def test_closing_ends_the_thread_and_drops_all_work() -> None:
-    desk = Desk()
-    desk.submit("a", lambda job: "x")
-    thread = desk.worker._thread
-    assert thread is not None
+def test_closing_drops_all_work(desk: Desk) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def held(job: Job) -> None:
+        started.set()
+        assert go_on.wait(5)
+        job.check()
+
+    desk.submit("a", held)
+    desk.submit("b", lambda job: "x")
+    assert started.wait(5)
     desk.worker.close()
-    thread.join(5)
-    assert not thread.is_alive()
-    desk.submit("a", lambda job: "y")
+    go_on.set()
+    desk.submit("c", lambda job: "y")
     assert not desk.worker.busy()
+
+
+def test_panels_that_take_turns_share_one_thread() -> None:
+    seen: set[int] = set()
+    for _ in range(10):
+        desk = Desk()
+        done: list[int] = []
+        desk.worker.submit("a", lambda job: threading.get_ident(), done.append, lambda error: None)
+        assert desk.dispatcher.pump(lambda found=done: bool(found), 5)  # type: ignore[misc]
+        time.sleep(0.01)
+        seen.update(done)
+        desk.worker.close()
+    assert len(seen) < 4
 
 
 def test_timers_run_when_due_and_not_when_cancelled(desk: Desk) -> None:

@@ -266,7 +266,20 @@ class Notebook:
 
     def errors(self) -> list[str]:
         """What the page complained of, less what is Lab's own."""
-        return [text for text in self.console if not any(re.search(one, text) for one in NOT_OURS)]
+        found = [text for text in self.console if not any(re.search(one, text) for one in NOT_OURS)]
+        return [text + self._history(text) for text in found]
+
+    def _history(self, text: str) -> str:
+        """All that went over the wire for a connection the page does not know."""
+        lost = re.search(r"Comm not found for comm id (\w+)", text)
+        if lost is None:
+            return ""
+        lines = [
+            f"{one.at:.0f} ms {'to' if one.sent else 'from'} the kernel: {one.kind} {one.content}"
+            for one in self.frames()
+            if one.content.get("comm_id") == lost[1]
+        ]
+        return "\n" + "\n".join(lines)
 
     def frames(self, since: int = 0) -> list[Frame]:
         """Everything between page and kernel since the page was loaded, less the first `since`."""

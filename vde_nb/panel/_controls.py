@@ -54,10 +54,8 @@ class Controls(Part):
         self.resets: dict[str, widgets.Button] = {}
         self._rows: dict[str, widgets.Widget] = {}
         self._headings: dict[tuple[str, bool], widgets.Widget] = {}
-        self._drawn = ""  # the method whose settings are listed
-        for declared in declarations():
-            if declared.name not in _ELSEWHERE:
-                self._add(declared)
+        self._drawn: tuple[str, bool] | None = None  # whose settings are listed, and if all are
+        self._unfolded = False
         self.reset_all = button(
             "Reset all", "Give every setting the value of the preset again", self._reset_all, "undo"
         )
@@ -65,6 +63,8 @@ class Controls(Part):
         self.common, self.advanced = widgets.VBox(), widgets.VBox()
         self.fold = widgets.Accordion(children=[self.advanced], selected_index=None)
         self.fold.set_title(0, "Advanced")
+        unfold = self.act("The settings could not be shown", self._unfold)
+        self.fold.observe(lambda _: panel.on_main(unfold), "selected_index")
         for name in ("method", "preset", "segmenter"):
             # The panel knows which methods have which presets.
             self.on_value(
@@ -110,14 +110,16 @@ class Controls(Part):
             changed = 0
             for declared in declarations(panel.method):
                 name = declared.name
-                if name not in self.entries:
+                if name in _ELSEWHERE:
                     continue
                 value = declared.check(given[name]) if name in given else usual[name]
-                self.held[name] = value
-                self.entries[name].show(value)
-                self.entries[name].show_slider(value)
                 is_changed = value != usual[name]
                 changed += is_changed
+                self.held[name] = value
+                if name not in self.entries:
+                    continue
+                self.entries[name].show(value)
+                self.entries[name].show_slider(value)
                 self.resets[name].layout.visibility = "visible" if is_changed else "hidden"
                 if is_changed:
                     tooltip(self.resets[name], f"Back to {shown(usual[name])}")
@@ -173,20 +175,31 @@ class Controls(Part):
 
     def _draw(self, method: str) -> None:
         """List the settings of `method`."""
-        if method == self._drawn:
+        if self._drawn == (method, self._unfolded):
             return
-        self._drawn = method
+        self._drawn = (method, self._unfolded)
         for is_advanced, box in ((False, self.common), (True, self.advanced)):
+            if is_advanced and not self._unfolded:
+                continue
             listed: list[widgets.Widget] = []
             last = ""
             for declared in declarations(method):
-                if declared.name not in self._rows or declared.advanced != is_advanced:
+                name = declared.name
+                if name in _ELSEWHERE or declared.advanced != is_advanced:
                     continue
+                if name not in self._rows:
+                    self._add(declared)
                 if declared.stage != last:
                     last = declared.stage
                     listed.append(self._headings[last, is_advanced])
-                listed.append(self._rows[declared.name])
+                listed.append(self._rows[name])
             box.children = listed
+
+    def _unfold(self) -> None:
+        """Make the folded rows when they are looked at first: they are most of all widgets."""
+        if self.fold.selected_index is not None and not self._unfolded:
+            self._unfolded = True
+            self.refresh()
 
     def _choose(self, name: str, value: str) -> None:
         self.panel.change(**{name: value})

@@ -1,17 +1,19 @@
-"""One thread that works for the panel: the newest request of a kind wins, the rest is dropped."""
+"""Work beside the panel, one piece at a time: the newest of a kind wins, the rest is dropped."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 __all__ = ["Cancelled", "Job", "Worker"]
 
 
-#: Seconds without work after which the thread ends: it would keep a forgotten panel alive.
-_IDLE = 2.0
+#: Panels share threads: each new one would bring an arena of the allocator's, which keeps what was
+#: freed, so that a cell that is run again and again would make the process larger each time.
+_THREADS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="vde-panel")
 
 
 class Cancelled(BaseException):
@@ -62,7 +64,7 @@ class Job:
 
 
 class Worker:
-    """A thread, its queue, and the rule of the newest.
+    """A queue, worked off by one thread at a time, and the rule of the newest.
 
     Jobs are submitted, cancelled and delivered on the panel's thread only.
 
@@ -74,10 +76,10 @@ class Worker:
 
     def __init__(self, post: Callable[[Callable[[], object]], None]) -> None:
         self._post = post
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
         self._waiting: list[Job] = []
         self._open: list[Job] = []
-        self._thread: threading.Thread | None = None
+        self._is_running = False
         self._is_closed = False
 
     def submit(
@@ -111,17 +113,16 @@ class Worker:
         if urgent:
             for one in [one for one in self._open if one.yields]:
                 self._drop(one)
-        with self._condition:
+        with self._lock:
             if self._is_closed:
                 job.cancelled = True
                 return job
             self._open.append(job)
             at = sum(one.urgent for one in self._waiting) if urgent else len(self._waiting)
             self._waiting.insert(at, job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="vde-panel", daemon=True)
-                self._thread.start()
-            self._condition.notify()
+            if not self._is_running:
+                self._is_running = True
+                _THREADS.submit(self._run)
         return job
 
     def cancel(self, kind: str) -> bool:
@@ -136,34 +137,28 @@ class Worker:
         return any(kind is None or one.kind == kind for one in self._open)
 
     def close(self) -> None:
-        """Cancel everything and end the thread, as soon as the work at hand lets go."""
-        with self._condition:
+        """Cancel everything and take nothing more; the work at hand lets go as soon as it can."""
+        with self._lock:
             self._is_closed = True
             for job in self._open:
                 job.cancelled = True
             self._waiting.clear()
-            self._condition.notify()
         self._open.clear()
-        self._thread = None
 
     def _drop(self, job: Job) -> None:
         job.cancelled = True
         self._open.remove(job)
-        with self._condition, contextlib.suppress(ValueError):
+        with self._lock, contextlib.suppress(ValueError):
             self._waiting.remove(job)
 
     def _run(self) -> None:
         while True:
-            with self._condition:
-                while not self._waiting and not self._is_closed:
-                    if not self._condition.wait(_IDLE) and not self._waiting:
-                        self._thread = None
-                        return
-                if self._is_closed:
+            with self._lock:
+                if not self._waiting:
+                    self._is_running = False
                     return
                 job = self._waiting.pop(0)
             self._do(job)
-            del job  # a waiting thread holds on to no result
 
     def _do(self, job: Job) -> None:
         work, job.work = job.work, None
