@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .notebook import Notebook
     from .panel_page import PanelPage
 
+IMPORT = "import vde_nb as vde"
 Open = Callable[..., "Notebook"]
 Show = Callable[[str], "PanelPage"]
 
@@ -125,15 +126,19 @@ def open_notebook(lab: Lab, browser: Browser, screenshots: Path) -> Iterator[Ope
 @pytest.fixture(scope="package")
 def shared(open_notebook: Open) -> Notebook:
     """The notebook of all tests that do nothing to page and kernel."""
-    return open_notebook("shared.ipynb", ["import vde_nb as vde"])
+    return open_notebook("shared.ipynb", [IMPORT])
 
 
 @pytest.fixture
-def show(shared: Notebook) -> Iterator[Show]:
+def show(shared: Notebook, request: pytest.FixtureRequest) -> Iterator[Show]:
     """Show a panel: run a cell of the shared notebook that makes one called `panel`."""
     from .notebook import WIDE
     from .panel_page import PanelPage
 
+    attempt = getattr(request.node, "execution_count", 1)
+    if attempt > 1:  # what went wrong may have left the page and the kernel at odds
+        shared.kill_kernel()
+        shared.open(f"shared-{len(list(shared.path.parent.iterdir()))}.ipynb", [IMPORT])
     shared.console.clear()
     shared.resize(WIDE)
     if len(shared.cells()) != 1:  # a shortcut of Lab's got through

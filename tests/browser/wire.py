@@ -34,9 +34,9 @@ NOTE_FRAMES = """
         size = data.byteLength;
       }
       // Scripts and pictures in states would be kept forever here.
-      const { comm_id, data } = content;
-      const made = data?.state?._model_name;
-      if (data?.method !== "custom") content = { comm_id, made, method: data?.method };
+      const { comm_id, data: said } = content;
+      const made = said?.state?._model_name;
+      if (said?.method !== "custom") content = { comm_id, made, method: said?.method };
       window.vdeFrames.push({ at, sent, kind: header.msg_type, content, buffers, size });
     } catch {
       // Not a kernel's message.
