@@ -7,7 +7,14 @@ work. A message names the file or argument, says what is wrong with it, and what
 
 from __future__ import annotations
 
-__all__ = ["ImageError", "MissingExtraError", "OutputError", "SettingError", "VdeError"]
+__all__ = [
+    "ImageError",
+    "MissingExtraError",
+    "OutputError",
+    "SettingError",
+    "VdeError",
+    "WeightsError",
+]
 
 
 class VdeError(Exception):
@@ -28,3 +35,7 @@ class OutputError(VdeError, OSError):
 
 class MissingExtraError(VdeError, ImportError):
     """Something optional is needed; the message names the extra that installs it."""
+
+
+class WeightsError(VdeError, RuntimeError):
+    """A model's weights are missing, cannot be had, or are not what they should be."""

@@ -7,8 +7,8 @@ milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -75,12 +75,15 @@ class Outline:
         How sure the segmenter is, in [0, 1].
     note
         Empty, or why the outline is not what was asked for ("kept the detected mask: ...").
+    evidence
+        What the segmenter measured besides, by name; it joins the evidence of the anomaly.
     """
 
     box: Box
     mask: npt.NDArray[np.bool_]
     score: float
     note: str = ""
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
 
 class Prepared(Protocol):

@@ -1,0 +1,45 @@
+"""Long work tells how far it is, and is ended by whoever listens."""
+
+from __future__ import annotations
+
+import pytest
+
+from vde_nb._extras import absent, need
+from vde_nb._progress import heard, listening, report
+from vde_nb.errors import MissingExtraError
+
+
+def test_nobody_listens_by_default() -> None:
+    assert not heard()
+    report("reading", 0.5)
+
+
+def test_a_listener_hears_the_first_and_the_last_of_many_reports() -> None:
+    told: list[tuple[str, float | None]] = []
+    with listening(lambda text, share: told.append((text, share))):
+        assert heard()
+        for step in range(1001):
+            report("reading", step / 1000)
+        report("writing")
+    assert not heard()
+    assert told[0] == ("reading", 0.0)
+    assert told[-2:] == [("reading", 1.0), ("writing", None)]
+    assert len(told) < 100
+
+
+def test_a_listener_ends_the_work_by_raising() -> None:
+    class Enough(BaseException):
+        pass
+
+    def stop(text: str, share: float | None) -> None:
+        raise Enough
+
+    with pytest.raises(Enough), listening(stop):
+        report("reading")
+    assert not heard()
+
+
+def test_what_is_missing_names_the_extra() -> None:
+    assert absent("numpy", "no_such_module") == ["no_such_module"]
+    with pytest.raises(MissingExtraError, match=r'SAM needs no_such_module .*"vde-nb\[sam\]"'):
+        need("no_such_module.part", "sam", "SAM")

@@ -1,0 +1,64 @@
+"""Long work tells how far it is to whoever listens, who may end it.
+
+Encoding a picture or fetching weights takes seconds deep inside a stage that knows nothing of
+panels and progress bars. Such work calls :func:`report`; whoever started it listens on the same
+thread with :func:`listening`, and ends the work by raising.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = ["Listener", "heard", "listening", "report"]
+
+#: Called with what is being done, and how much of it is done (0 to 1, None: nobody knows).
+Listener = Callable[[str, "float | None"], object]
+
+#: Seconds between two reports of the same work: people read no faster, and each costs a message.
+_PAUSE = 0.05
+
+_listener: ContextVar[Listener | None] = ContextVar("vde_nb_listener", default=None)
+_last: ContextVar[tuple[str, float]] = ContextVar("vde_nb_last_report", default=("", 0.0))
+
+
+@contextmanager
+def listening(listener: Listener | None) -> Iterator[None]:
+    """Have `listener` called with every :func:`report` of this thread; None: nobody listens."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def heard() -> bool:
+    """Whether anybody listens; otherwise long work may show a progress bar of its own."""
+    return _listener.get() is not None
+
+
+def report(text: str, share: float | None = None) -> None:
+    """Tell what is being done and how much of it is done.
+
+    Parameters
+    ----------
+    text
+        Such as ``"SAM ViT-B reads the current picture"``; the same all the time.
+    share
+        From 0 to 1, or None.
+
+    Notes
+    -----
+    Whatever the listener raises goes through: that is how work is cancelled.
+    """
+    listener = _listener.get()
+    if listener is None:
+        return
+    now = time.monotonic()
+    before, at = _last.get()
+    if text == before and now - at < _PAUSE and share != 1:
+        return
+    _last.set((text, now))
+    listener(text, share)
