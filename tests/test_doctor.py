@@ -150,7 +150,7 @@ class TestDevice:
 
     def test_without_torch_it_is_the_processor(self, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-        assert doctor._device() == "CPU (torch is not installed; nothing here needs it yet)"
+        assert doctor._device() == "CPU (torch is not installed; only models such as SAM need it)"
 
     @pytest.mark.parametrize(
         ("cuda", "mps", "told"),

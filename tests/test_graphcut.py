@@ -13,8 +13,9 @@ import pytest
 
 from vde_nb.compare import compare
 from vde_nb.errors import SettingError
-from vde_nb.segment import Outline, Prompt, Scene, get_segmenter
+from vde_nb.segment import Outline, Prompt, Scene
 from vde_nb.segment.graphcut import GraphCut
+from vde_nb.segment.none import KeepMask
 
 Bool = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -82,10 +83,7 @@ def test_the_outline_of_an_added_spot_is_its_edge_and_not_the_fat_mask() -> None
     soft = cv2.GaussianBlur(truth.astype(np.float32), (0, 0), 1.0)
     scene = scene_of(reference, painted(reference, soft))
     prompt = fat(truth)
-    assert (
-        iou(whole(get_segmenter("none").prepare(scene).segment([prompt])[0], (120, 160)), truth)
-        < 0.75
-    )
+    assert iou(whole(KeepMask().prepare(scene).segment([prompt])[0], (120, 160)), truth) < 0.75
     assert iou(outlined(scene, prompt), truth) > 0.95
 
 

@@ -39,9 +39,12 @@ def test_every_setting_of_the_method_and_no_other_is_shown(
 ) -> None:
     panel.method = method
     elsewhere = {"threshold", "nudge", "ignore", "segmenter"}
-    used = {one.name for one in declarations(method)} - elsewhere
+    used = {one.name for one in declarations(method, panel.segmenter)} - elsewhere
     assert shown_names(controls) == used
-    plain = {one.name for one in declarations(method) if not one.advanced} - elsewhere
+    panel.segmenter = "auto"
+    assert shown_names(controls) == {one.name for one in declarations(method)} - elsewhere
+    panel.segmenter = "graphcut"
+    plain = {one.name for one in declarations(method, "graphcut") if not one.advanced} - elsewhere
     assert shown_names(controls, controls.common) == plain
     assert not panel.errors
 

@@ -162,11 +162,14 @@ def test_what_is_given_wins_over_the_preset() -> None:
 
 
 def test_a_method_lists_only_what_it_uses() -> None:
-    robust = {one.name for one in declarations("robust")}
+    robust = {one.name for one in declarations("robust", "graphcut")}
     assert {"tolerance", "false_alarms", "antialiasing", "threshold", "align"} <= robust
     assert not robust & {"ssim_weight", "fusion_weights", "ssim_overflow", "colour", "thresholds"}
     assert set(resolve("robust").to_dict()) == robust | {"method", "preset"}
-    hybrid = {one.name for one in declarations("hybrid")}
+    with_model = set(resolve("robust", segmenter="auto").to_dict()) - {"method", "preset"}
+    assert with_model == {one.name for one in declarations("robust", "auto")}
+    assert with_model - robust == {one.name for one in declarations() if one.model}
+    hybrid = {one.name for one in declarations("hybrid", "graphcut")}
     assert "threshold" in hybrid and "thresholds" not in hybrid and "clusters" not in hybrid
     assert not hybrid & {"tolerance", "false_alarms", "antialiasing"}
     assert set(resolve("hybrid").to_dict()) == hybrid | {"method", "preset"}

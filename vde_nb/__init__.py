@@ -29,12 +29,14 @@ from vde_nb.errors import (
     OutputError,
     SettingError,
     VdeError,
+    WeightsError,
 )
 from vde_nb.evaluate import compare_methods, evaluate, load_coco, load_deeppcb, load_masks
 from vde_nb.images import ImagePair, load_pair
 from vde_nb.listing import methods, segmenters
 from vde_nb.reviewing import Review
-from vde_nb.segment import Prompt
+from vde_nb.segment import Prompt, predictor
+from vde_nb.segment.models import add_model, remove_model
 from vde_nb.settings import Settings
 
 # Only what stands here is public; `compare`, `evaluate` and `methods` are the functions, although
@@ -52,7 +54,9 @@ __all__ = [
     "SettingError",
     "Settings",
     "VdeError",
+    "WeightsError",
     "__version__",
+    "add_model",
     "anomaly_type",
     "anomaly_types",
     "compare",
@@ -63,7 +67,9 @@ __all__ = [
     "load_masks",
     "load_pair",
     "methods",
+    "predictor",
     "remove_anomaly_type",
+    "remove_model",
     "reset_anomaly_types",
     "samples",
     "segmenters",

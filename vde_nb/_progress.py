@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["Listener", "heard", "listening", "report"]
+__all__ = ["Listener", "current_listener", "heard", "listening", "report"]
 
 #: Called with what is being done, and how much of it is done (0 to 1, None: nobody knows).
 Listener = Callable[[str, "float | None"], object]
@@ -32,6 +32,11 @@ def listening(listener: Listener | None) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+def current_listener() -> Listener | None:
+    """Who listens on this thread, None for nobody; to be handed on to another thread."""
+    return _listener.get()
 
 
 def heard() -> bool:

@@ -144,10 +144,16 @@ def expand(path: str | os.PathLike[str]) -> Path:
 def _check_target(target: Path, overwrite: bool) -> None:
     """Refuse what must not be replaced, before work is spent on it."""
     with _explained(target):
-        if target.is_dir():
-            raise OutputError(f"{target} is a folder; give the name of a file in it.")
-        if target.exists() and not target.is_file():  # /dev/stdout would be replaced, not written
-            raise OutputError(f"{target} is not a regular file; give the name of one.")
+        try:
+            mode = target.stat().st_mode  # asked once: the file may go between two questions
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise
+        else:
+            if stat.S_ISDIR(mode):
+                raise OutputError(f"{target} is a folder; give the name of a file in it.")
+            if not stat.S_ISREG(mode):  # /dev/stdout would be replaced, not written
+                raise OutputError(f"{target} is not a regular file; give the name of one.")
         if not overwrite and os.path.lexists(target):
             raise _exists(target)
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
+from vde_nb import _cli_cache, _cli_weights
 from vde_nb._version import __version__
 from vde_nb.errors import OutputError, SettingError, VdeError
 from vde_nb.settings import DEFAULT_METHOD, PRESETS, Declaration, declarations
@@ -148,6 +149,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
             fill(parser)
             parser.add_argument("--debug", action="store_true", help="show where an error arose")
     options, unknown = top.parse_known_args(words or ["--help"])
+    unknown = [word for word in unknown if word != "--debug"]  # behind a command's own command
     if unknown:
         parser = parsers.get(options.command, top)
         name = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
@@ -247,9 +249,12 @@ def _compare(options: argparse.Namespace) -> int:
         raise SettingError("--save and --overwrite are about a folder: give --out DIR as well.")
     method = get_method(options.method or default_method(options.preset)).name
     given = [one for one in declarations() if hasattr(options, one.name)]
+    segmenter = getattr(options, "segmenter", None)
     for one in given:
         if one not in declarations(method):
             _say(f"vde-nb: note: {_option(one)} is not used by {method}", to=sys.stderr)
+        elif one not in declarations(method, segmenter or "graphcut"):
+            _say(f"vde-nb: note: {_option(one)} is used by models only", to=sys.stderr)
     result = compare(
         options.reference,
         options.current,
@@ -406,4 +411,6 @@ _COMMANDS: dict[str, tuple[str, Callable[..., None], Callable[..., int]]] = {
     "compare": ("Compare a current picture with a reference.", _compare_options, _compare),
     "demo": ("See it work on pictures that come with it.", _demo_options, _demo),
     "doctor": ("Say what is installed and try it.", _doctor_options, _doctor),
+    "weights": (_cli_weights.SUMMARY, _cli_weights.add_options, _cli_weights.run),
+    "cache": (_cli_cache.SUMMARY, _cli_cache.add_options, _cli_cache.run),
 }

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._ignore import Ignore, ignore_mask
+from vde_nb._progress import Listener, current_listener, heard, listening
 from vde_nb.align import Prepared, prepare
 from vde_nb.comparison import Comparison, Detected
 from vde_nb.describe import describe, describe_prompted, numbered
@@ -32,7 +33,8 @@ from vde_nb.prompting import (
     with_prompted,
 )
 from vde_nb.reviewing import Review, apply_reviews, checked_reviews, without_reviews
-from vde_nb.segment import Outline, Prompt, Scene, get_segmenter
+from vde_nb.segment import Chosen, Outline, Prompt, Scene, check_segmenter, choose
+from vde_nb.segment.none import KeepMask
 from vde_nb.settings import (
     PUBLISHED,
     ImageSettings,
@@ -129,7 +131,7 @@ def compare(
     """
     method = default_method(preset) if method is None else get_method(method).name
     chosen = resolve(method, preset, **settings)
-    get_segmenter(chosen.segment.segmenter)  # a wrong name is told before any work is done
+    check_segmenter(chosen.segment.segmenter)  # a wrong name is told before any work is done
     said = checked_prompts(prompts), checked_reviews(reviews)
     stage = Stages(cache, progress=progress)
     if isinstance(reference, ImagePair):
@@ -142,7 +144,8 @@ def compare(
         raise SettingError("compare() needs two pictures: compare(reference, current).")
     else:
         pair = _load(reference, current, chosen, stage)
-    return _run(pair, chosen, stage, _unused(chosen.method, settings), ignore, *said)
+    with listening(_listener(progress)):
+        return _run(pair, chosen, stage, _unused(chosen, settings), ignore, *said)
 
 
 def again(
@@ -168,11 +171,12 @@ def again(
     chosen = resolve(method, preset, **{**given, **changes})
     if chosen.images != old.images:
         raise SettingError(_TOO_LATE)
-    get_segmenter(chosen.segment.segmenter)
+    check_segmenter(chosen.segment.segmenter)
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
-    return _run(comparison.pair, chosen, stage, _unused(method, changes), ignore, *said)
+    with listening(_listener(progress)):
+        return _run(comparison.pair, chosen, stage, _unused(chosen, changes), ignore, *said)
 
 
 def prompted(
@@ -191,7 +195,8 @@ def prompted(
         comparison.registration,
     )
     stage = Stages(None, progress=progress)
-    return _prompted(comparison, checked, images, Staged(comparison.heatmap, None), stage)
+    with listening(_listener(progress)):
+        return _prompted(comparison, checked, images, Staged(comparison.heatmap, None), stage)
 
 
 def reviewed(comparison: Comparison, reviews: Reviews) -> Comparison:
@@ -221,7 +226,8 @@ def _prompted(
     rules = comparison.settings.classify
     notes: tuple[str, ...] = ()
     anomalies = list(found.anomalies)
-    if prompts:
+    segmenter = choose(comparison.settings.segment) if prompts else None
+    if segmenter is not None:
         outlined = stage(
             "prompts",
             outline_prompts,
@@ -231,7 +237,7 @@ def _prompted(
             images.current,
             images.valid,
             _scene_key(comparison.pair, images, stage),
-            comparison.settings.segment.segmenter,
+            Staged(segmenter, (segmenter.identity, comparison.settings.segment)),
         ).value
         joined = describe_prompted(
             outlined.outlines,
@@ -244,11 +250,12 @@ def _prompted(
             comparison.pair.placement,
         )
         anomalies = numbered(with_prompted(anomalies, prompts, joined), rules.order)
-        notes = outlined.notes
+        notes = (*segmenter.notes, *outlined.notes)
     made = replace(
         comparison,
         anomalies=anomalies,
         prompts=prompts,
+        outlined_by=segmenter.title if segmenter else comparison.outlined_by,
         timings={**comparison.timings, **stage.timings},
         _detected=replace(found, prompt_notes=notes),
     )
@@ -261,10 +268,23 @@ def _scene_key(pair: ImagePair, images: Prepared, stage: Stages) -> str:
     return pair.current.key if same else ""
 
 
-def _unused(method: str, given: Iterable[str]) -> list[str]:
-    """Notes on settings that were given although the method has no use for them."""
-    used = {declared.name for declared in declarations(method)}
-    return [f"{name} is not used by {method}." for name in given if name not in used]
+def _unused(settings: Settings, given: Iterable[str]) -> list[str]:
+    """Notes on settings that were given although nothing has a use for them."""
+    method, segmenter = settings.method, settings.segment.segmenter
+    notes = []
+    for name in given:
+        if name not in {declared.name for declared in declarations(method)}:
+            notes.append(f"{name} is not used by {method}.")
+        elif name not in {declared.name for declared in declarations(method, segmenter)}:
+            notes.append(f"{name} is not used by segmenter={segmenter!r}.")
+    return notes
+
+
+def _listener(progress: Callable[[str], object] | None) -> Listener | None:
+    """Who hears what long work reports; one who listens already, as the panel does, goes on."""
+    if progress is None or heard():
+        return current_listener()
+    return lambda text, share: progress(text if share is None else f"{text} {share:.0%}")
 
 
 def single_masks(
@@ -350,6 +370,12 @@ def _run(
         [Staged(one.array, one.key if keep else None) for one in pair.others],
     )
     finding = method.find(images, settings, stage)
+    wanted = (
+        settings.segment
+        if finding.candidates.value
+        else replace(settings.segment, segmenter="none")
+    )
+    segmenter = choose(wanted)
     outlines = stage(
         "segmentation",
         _outlines,
@@ -360,6 +386,7 @@ def _run(
         images.valid,
         _scene_key(pair, images, stage),
         settings.segment,
+        Staged(segmenter, segmenter.identity),
     )
     # Rules a user registered may change between two calls, so this stage is never kept.
     described = stage(
@@ -376,8 +403,8 @@ def _run(
     changed = int(np.count_nonzero(finding.mask.value))
     valid = images.valid.value
     compared = finding.mask.value.size if valid is None else int(np.count_nonzero(valid))
-    notes = [*remarks, *pair.notes, *images.notes, *finding.notes, *outlines.value[1]]
-    notes += described.notes
+    notes = [*remarks, *pair.notes, *images.notes, *finding.notes]
+    notes += [*segmenter.notes, *outlines.value[1], *described.notes]
     if pair.others and not method.many_references:
         notes.append(f"{settings.method} compares with the first reference only.")
     if compared == 0:
@@ -405,6 +432,7 @@ def _run(
         ignored=None if ignored is None else ignored.value,
         registration=images.registration,
         reviews=reviews,
+        outlined_by=segmenter.title,
         _cache=stage.cache,
         _detected=Detected(tuple(described.anomalies), tuple(notes), finding.otherwise),
     )
@@ -431,13 +459,14 @@ def _outlines(
     valid: npt.NDArray[np.bool_] | None,
     key: str,
     settings: SegmentSettings,
+    chosen: Chosen,
 ) -> tuple[list[Outline], tuple[str, ...]]:
     """One outline per candidate, and what there is to say about them."""
-    kept = get_segmenter("none")
+    kept = KeepMask()
     scene = Scene(reference, current, heatmap, key)
     prompts = [_prompt(candidate, settings.segment_margin) for candidate in candidates]
     outlines = kept.prepare(scene).segment(prompts)
-    if settings.segmenter == kept.name or not prompts:
+    if chosen.name == kept.name or not prompts:
         return outlines, ()
     notes: list[str] = []
     sizes = [w * h for _, _, w, h in (candidate.box for candidate in candidates)]
@@ -447,11 +476,11 @@ def _outlines(
             f"{len(prompts) - len(largest)} of {len(prompts)} regions keep the detected mask: "
             f"only the {len(largest)} largest are outlined (segment_limit)."
         )
-    segmenter = get_segmenter(settings.segmenter)
+    segmenter = chosen.make()
     answers = segmenter.prepare(scene).segment([prompts[i] for i in largest])
     for i, outline in zip(largest, answers, strict=True):
         if not outline.mask.any():
-            notes.append(f"{segmenter.name} found nothing in some regions: they keep their mask.")
+            notes.append(f"{chosen.title} found nothing in some regions: they keep their mask.")
             continue
         outlines[i] = compared_part(outline, valid) or outlines[i]
         if outline.note:

@@ -236,6 +236,7 @@ class Comparison:
     registration: Registration | None = None
     prompts: tuple[Prompt, ...] = ()
     reviews: tuple[Review, ...] = ()
+    outlined_by: str = ""
     _cache: StageCache | None = None
     _detected: Detected | None = None
 

@@ -160,6 +160,7 @@ def _region(outline: Outline, images: Prepared, heatmap: UInt8, changed: Bool) -
         images.levelled.value,
         images.valid.value,
         changed,
+        outline.evidence,
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vde_nb import samples
+from vde_nb._cache_folder import cache_folder
 from vde_nb._version import __version__
 from vde_nb.compare import compare
 from vde_nb.difference import kernel_state
@@ -37,6 +38,8 @@ NEEDED = (
     "matplotlib",
     "ipywidgets",
     "anywidget",
+    "platformdirs",
+    "tqdm",
 )
 
 #: Distributions that add something, and what.
@@ -46,7 +49,17 @@ USEFUL = {
     "jupyterlab": "notebooks: pip install 'vde-nb[lab]'",
     "ipykernel": "notebooks: pip install 'vde-nb[lab]'",
     "pandas": "Comparison.to_frame()",
-    "torch": "nothing here needs it yet",
+    **dict.fromkeys(
+        (
+            "torch",
+            "torchvision",
+            "segment-anything",
+            "transformers",
+            "safetensors",
+            "huggingface-hub",
+        ),
+        "models such as SAM: pip install 'vde-nb[sam]'",
+    ),
 }
 
 #: Every one of these brings the same module ``cv2``.
@@ -168,7 +181,7 @@ def _machine() -> list[Fact]:
 def _device() -> str:
     """Where models would run; the only place that imports torch for the sake of knowing."""
     if importlib.util.find_spec("torch") is None:
-        return "CPU (torch is not installed; nothing here needs it yet)"
+        return "CPU (torch is not installed; only models such as SAM need it)"
     try:
         torch = importlib.import_module("torch")
         if torch.cuda.is_available():
@@ -205,10 +218,14 @@ def _numba_cache() -> str:
 
 def _choices() -> list[Fact]:
     group = "Choices"
-    ready = [row["name"] if row["ready"] else f"{row['name']} (not ready)" for row in segmenters()]
+    rows = segmenters()
+    ready = ", ".join(row["name"] for row in rows if row["ready"])
+    others = ", ".join(f"{row['name']} ({row['how']})" for row in rows if not row["ready"])
     return [
         Fact(group, "methods", ", ".join(row["name"] for row in methods())),
-        Fact(group, "segmenters", ", ".join(ready)),
+        Fact(group, "segmenters", ready),
+        Fact(group, "not ready", others or "none"),
+        Fact(group, "cache", str(cache_folder())),
         Fact(group, "samples", ", ".join(samples.list())),
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vde_nb._table import Table
 from vde_nb.methods import METHODS
-from vde_nb.segment import SEGMENTERS
+from vde_nb.segment import segmenter_entries
 
 __all__ = ["methods", "segmenters"]
 
@@ -17,10 +17,16 @@ def methods() -> Table:
 
 
 def segmenters() -> Table:
-    """The segmenters and whether they are ready to run, the default first."""
+    """The segmenters, whether they are ready to run, and what to do where they are not."""
     return Table(
         [
-            {"name": one.name, "title": one.title, "ready": True, "what": one.summary}
-            for one in SEGMENTERS.values()
+            {
+                "name": one.name,
+                "title": one.title,
+                "ready": one.ready,
+                "how": one.how,
+                "what": one.summary,
+            }
+            for one in segmenter_entries().values()
         ]
     )

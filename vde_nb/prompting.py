@@ -19,7 +19,7 @@ from vde_nb.comparison import Anomaly
 from vde_nb.detect import Box
 from vde_nb.errors import SettingError
 from vde_nb.reviewing import checked_box
-from vde_nb.segment import Outline, Prompt, Scene, get_segmenter
+from vde_nb.segment import Chosen, Outline, Prompt, Scene
 
 __all__ = [
     "Outlined",
@@ -177,7 +177,7 @@ def outline_prompts(
     current: UInt8,
     valid: Bool | None,
     key: str,
-    segmenter: str,
+    segmenter: Chosen,
 ) -> Outlined:
     """Outline what prompts point at.
 
@@ -190,18 +190,20 @@ def outline_prompts(
     key
         Digest of the current picture, see :class:`vde_nb.segment.Scene`.
     segmenter
-        Name of the segmenter; ``"none"`` keeps the box, or the box around the positive points.
+        What outlines; ``"none"`` keeps the box, or the box around the positive points.
     """
-    chosen = get_segmenter(segmenter)
-    asked = [_asked(prompt, segmenter) for prompt in prompts]
-    prepared = chosen.prepare(Scene(reference, current, heatmap, key))
-    # One by one: what is pointed at next must not change what was outlined before.
-    answers = [prepared.segment([prompt])[0] for prompt in asked]
+    asked = [_asked(prompt, segmenter.name) for prompt in prompts]
+    prepared = segmenter.make().prepare(Scene(reference, current, heatmap, key))
+    if segmenter.name == "graphcut":
+        # One by one: what is pointed at next must not change what was outlined before.
+        answers = [prepared.segment([prompt])[0] for prompt in asked]
+    else:
+        answers = prepared.segment(asked)
     outlines: list[Outline | None] = []
     notes: list[str] = []
     for number, (prompt, answer) in enumerate(zip(asked, answers, strict=True), 1):
         if not answer.mask.any():
-            notes.append(f"{chosen.name} found nothing at prompt {number}: its place is kept.")
+            notes.append(f"{segmenter.title} found nothing at prompt {number}: its place is kept.")
             box = prompt.box or _around(prompt)
             answer = Outline(box, np.ones(box[:1:-1], np.bool_), 0.0)
         elif answer.note:

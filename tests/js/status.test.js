@@ -31,6 +31,8 @@ test("progress names the stage, how far it is and how long it took", () => {
   const progress = { stage: "Aligning", done: 2, total: 5, started: 1000 };
   assert.equal(progressText(progress, 2540), "Aligning (2 of 5) · 1.5 s");
   assert.equal(progressText({ stage: "", done: 0, total: 0, started: 0 }, 0), "Working · 0.0 s");
+  const encoding = { ...progress, stage: "SAM reads the picture", share: 0.456 };
+  assert.equal(progressText(encoding, 2540), "SAM reads the picture 45 % · 1.5 s");
 });
 
 test("saved reviews hold what was decided and nothing else", () => {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -61,6 +61,9 @@ class Region:
     changed
         ``(H, W)`` bool, the union of all regions, so that none is held against another; None =
         there is no other.
+    outlined
+        What the segmenter measured, by name; a model that outlined the region in both pictures
+        tells how far the two outlines agree. It joins the evidence, with ``sam_`` in front.
     """
 
     box: Box
@@ -71,6 +74,7 @@ class Region:
     levelled: UInt8 | None = None
     valid: Bool | None = None
     changed: Bool | None = None
+    outlined: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def w(self) -> int:
@@ -452,7 +456,9 @@ class Region:
         nothing can have moved inside it.
         """
         names = ALWAYS if self.unity > ONE_WAY else ALWAYS + MOTION
-        return {name: float(f"{getattr(self, name):.4g}") for name in names}
+        measured = {name: getattr(self, name) for name in names}
+        measured.update((f"sam_{name}", value) for name, value in self.outlined.items())
+        return {name: float(f"{value:.4g}") for name, value in measured.items()}
 
 
 #: Names of the measures that are numbers: everything measured but arrays.

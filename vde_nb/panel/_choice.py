@@ -8,7 +8,7 @@ from typing import Any
 
 from vde_nb.errors import SettingError
 from vde_nb.methods import default_method, get_method
-from vde_nb.segment import get_segmenter
+from vde_nb.segment import check_segmenter
 from vde_nb.settings import PUBLISHED, Settings, declarations, nearest, resolve
 
 __all__ = ["MANY_THRESHOLDS", "Choice"]
@@ -52,8 +52,10 @@ class Choice:
         return resolve(self.method, self.preset, **self.used())
 
     def used(self) -> dict[str, Any]:
-        """The given settings the method uses."""
-        names = {declared.name for declared in declarations(self.method)}
+        """The given settings the method and the segmenter use."""
+        usual = resolve(self.method, self.preset).segment.segmenter
+        segmenter = self.given.get("segmenter", usual)
+        names = {declared.name for declared in declarations(self.method, segmenter)}
         return {name: value for name, value in self.given.items() if name in names}
 
     @property
@@ -119,7 +121,7 @@ class Choice:
         if threshold_moved and self.method in MANY_THRESHOLDS:
             rest, steps = self._moved(rest)
         resolved = resolve(self.method, self.preset, **rest)
-        get_segmenter(resolved.segment.segmenter)
+        check_segmenter(resolved.segment.segmenter)
         flat, usual = resolved.flat(), resolve(self.method, self.preset).flat()
         given = {name: flat[name] for name in flat if name in rest and flat[name] != usual[name]}
         return replace(self, given=given, steps=steps)

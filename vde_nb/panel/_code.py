@@ -75,8 +75,8 @@ def code_of(panel: Any) -> str:
     if chosen.preset != "default":
         arguments.append(("preset=", _quoted(chosen.preset)))
     usual, flat = resolve(chosen.method, chosen.preset).flat(), chosen.flat()
-    # Also what the method has no use for stays out: it would only be noted as unused.
-    for declared in declarations(chosen.method):
+    # Also what has no use here stays out: it would only be noted as unused.
+    for declared in declarations(chosen.method, chosen.segment.segmenter):
         if flat[declared.name] != usual[declared.name]:
             arguments.append((f"{declared.name}=", _literal(flat[declared.name])))
     if panel.ignore:

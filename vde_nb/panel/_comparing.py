@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vde_nb._progress import listening
 from vde_nb.comparison import Comparison
 from vde_nb.images import ImagePair, load
 from vde_nb.panel._dispatch import Dispatcher, Timer
@@ -39,6 +40,7 @@ class Progress:
     begun: int = 0
     total: int = _STAGES
     started: float = field(default_factory=time.monotonic)
+    share: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For the viewer."""
@@ -46,6 +48,7 @@ class Progress:
             "stage": self.stage,
             "done": max(0, self.begun - 1),
             "total": max(self.total, self.begun),
+            "share": self.share,
             "elapsed": round((time.monotonic() - self.started) * 1000),
             "cancellable": True,
         }
@@ -113,12 +116,17 @@ class Comparing:
                 job.check()
                 job.report(lambda: self._began(progress, stage))
 
+            def told(text: str, share: float | None) -> None:
+                job.check()
+                job.report(lambda: self._told(progress, text, share))
+
             began("images")
             if images is None:
                 images = read = loaded(pair.reference, pair.current, request)
                 has_read = True
                 job.report(lambda: hooks.read(pair, read, request))
-            return compared(images, request, cache, began, last, last_key)
+            with listening(told):
+                return compared(images, request, cache, began, last, last_key)
 
         def done(comparison: Comparison) -> None:
             self._settle()
@@ -231,8 +239,14 @@ class Comparing:
         self._worker.submit(kind, work, done, failed, urgent=False, yields=True)
 
     def _began(self, progress: Progress, stage: str) -> None:
-        progress.stage = stage
+        progress.stage, progress.share = stage, None
         progress.begun += 1
+        if time.monotonic() - progress.started >= _PATIENCE:
+            self._hooks.progress(progress)
+
+    def _told(self, progress: Progress, text: str, share: float | None) -> None:
+        """Long work inside a stage says how far it is."""
+        progress.stage, progress.share = text, share
         if time.monotonic() - progress.started >= _PATIENCE:
             self._hooks.progress(progress)
 

@@ -6,6 +6,7 @@ are made from the declarations in :mod:`vde_nb.settings`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from vde_nb.listing import segmenters
 from vde_nb.methods import METHODS
 from vde_nb.panel._entries import Entry, entry, shown
 from vde_nb.panel._widgets import Part, button, heading, hint, say, text, tooltip
+from vde_nb.segment import segmenter_entries
 from vde_nb.settings import PRESETS, Declaration, declarations, resolve
 
 __all__ = ["Controls", "build_controls"]
@@ -46,15 +48,15 @@ class Controls(Part):
         self.add_class("vde-controls")
         self.method = self._choice("Method", [(one.title, one.name) for one in METHODS.values()])
         self.preset = self._choice("Preset", [(name.capitalize(), name) for name in PRESETS])
-        lines = [(line["title"], line["name"]) for line in segmenters() if line["ready"]]
+        lines = [(_line(one), one["name"]) for one in segmenters()]
         self.segmenter = self._choice("Outlines by", lines)
-        self.about_method, self.about_preset = hint(), hint()
+        self.about_method, self.about_preset, self.about_segmenter = hint(), hint(), hint()
         self.entries: dict[str, Entry] = {}
         self.held: dict[str, Any] = {}  # what the panel is set to
         self.resets: dict[str, widgets.Button] = {}
         self._rows: dict[str, widgets.Widget] = {}
         self._headings: dict[tuple[str, bool], widgets.Widget] = {}
-        self._drawn: tuple[str, bool] | None = None  # whose settings are listed, and if all are
+        self._drawn: tuple[str, str, bool] | None = None  # whose settings are listed; all of them?
         self._unfolded = False
         self.reset_all = button(
             "Reset all", "Give every setting the value of the preset again", self._reset_all, "undo"
@@ -80,12 +82,14 @@ class Controls(Part):
             self.preset,
             self.about_preset,
             self.segmenter,
+            self.about_segmenter,
             self.common,
             self.fold,
             foot,
         ]
         self.refresh()
         self.watch(["method", "preset", "segmenter", "settings", "threshold"], self.refresh)
+        self.watch(["comparison"], lambda: say(self.about_segmenter, self._outlined_by()))
 
     def refresh(self) -> None:
         """Show what the panel holds."""
@@ -96,7 +100,7 @@ class Controls(Part):
             return  # half way to another method and preset: the second change follows at once
         given = dict(panel.settings)
         with self.setting():
-            self._draw(panel.method)
+            self._draw(panel.method, panel.segmenter)
             for list_of, value in (
                 (self.method, panel.method),
                 (self.preset, panel.preset),
@@ -107,8 +111,9 @@ class Controls(Part):
                 list_of.value = value
             say(self.about_method, METHODS[panel.method].summary)
             say(self.about_preset, _PRESETS.get(panel.preset, ""))
+            say(self.about_segmenter, self._outlined_by())
             changed = 0
-            for declared in declarations(panel.method):
+            for declared in declarations(panel.method, panel.segmenter):
                 name = declared.name
                 if name in _ELSEWHERE:
                     continue
@@ -129,6 +134,17 @@ class Controls(Part):
             settings = "setting differs" if changed == 1 else "settings differ"
             say(self.count, f"{changed} {settings} from the preset" if changed else "")
             self.reset_all.disabled = not given
+
+    def _outlined_by(self) -> str:
+        """What the segmenter is; after a comparison, what drew the outlines where that differs."""
+        entry = segmenter_entries().get(self.panel.segmenter)
+        if entry is None:
+            return ""
+        found = self.panel.comparison
+        is_of_it = found is not None and found.settings.segment.segmenter == entry.name
+        if is_of_it and found.anomalies and found.outlined_by != entry.title:
+            return f"Outlined by {found.outlined_by}; the notes below the picture tell why."
+        return entry.summary
 
     def _choice(self, words: str, options: list[tuple[str, str]]) -> widgets.Dropdown:
         made = widgets.Dropdown(options=options, description=words)
@@ -173,17 +189,17 @@ class Controls(Part):
         if place not in self._headings:
             self._headings[place] = self.keep(heading(_STAGES.get(declared.stage, declared.stage)))
 
-    def _draw(self, method: str) -> None:
-        """List the settings of `method`."""
-        if self._drawn == (method, self._unfolded):
+    def _draw(self, method: str, segmenter: str) -> None:
+        """List the settings of `method` and `segmenter`."""
+        if self._drawn == (method, segmenter, self._unfolded):
             return
-        self._drawn = (method, self._unfolded)
+        self._drawn = method, segmenter, self._unfolded
         for is_advanced, box in ((False, self.common), (True, self.advanced)):
             if is_advanced and not self._unfolded:
                 continue
             listed: list[widgets.Widget] = []
             last = ""
-            for declared in declarations(method):
+            for declared in declarations(method, segmenter):
                 name = declared.name
                 if name in _ELSEWHERE or declared.advanced != is_advanced:
                     continue
@@ -206,6 +222,12 @@ class Controls(Part):
 
     def _reset_all(self) -> None:
         self.act("The settings could not be reset", self.panel.reset)()
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """A line of the list of segmenters."""
+    how = str(row["how"]).partition(":")[0]
+    return f"{row['title']} \u00b7 {how}" if how else str(row["title"])
 
 
 def build_controls(panel: Any) -> Controls:

@@ -30,7 +30,7 @@ from vde_nb.panel._origin import Sample, as_sample, digest, is_path
 from vde_nb.panel._view import default_view, merged_view
 from vde_nb.prompting import checked_prompts, prompt_dict
 from vde_nb.reviewing import checked_reviews
-from vde_nb.segment import get_segmenter
+from vde_nb.segment import check_segmenter
 from vde_nb.settings import PRESETS, declarations, nearest, resolve
 
 __all__ = ["FORMAT", "VERSION", "load_session", "restore", "save_session", "session_of", "to_text"]
@@ -306,7 +306,7 @@ def _checked(session: Any, panel: Any) -> _State:
     state.method, state.preset = _known(given, "method", METHODS), _known(given, "preset", PRESETS)
     get_method(state.method)
     state.segmenter = _text(given, "segmenter")
-    _at("segmenter", lambda: get_segmenter(state.segmenter))
+    _at("segmenter", lambda: check_segmenter(state.segmenter))
     state.threshold = _whole(given.get("threshold"), 0, 255, "threshold")
     state.settings = _settings(given, state)
     view = _mapping(given.get("view"), "view")

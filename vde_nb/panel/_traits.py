@@ -11,7 +11,7 @@ from vde_nb.errors import SettingError
 from vde_nb.panel._choice import Choice
 from vde_nb.panel._edits import Edits, plain_prompts
 from vde_nb.reviewing import checked_reviews
-from vde_nb.segment import get_segmenter
+from vde_nb.segment import check_segmenter
 from vde_nb.settings import resolve
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def a_preset(_: Any, value: Any) -> Any:
 
 def a_segmenter(_: Any, value: Any) -> Any:
     """The name of a segmenter."""
-    get_segmenter(value)
+    check_segmenter(value)
     return value
 
 

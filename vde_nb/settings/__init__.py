@@ -58,14 +58,21 @@ _STAGES: tuple[type[StageSettings], ...] = (
 )
 
 
+#: Segmenters without a trained model: the settings of models mean nothing to them.
+EMBEDDED = ("graphcut", "none")
+
+
 @cache
-def declarations(method: str | None = None) -> tuple[Declaration, ...]:
-    """All settings in pipeline order; with `method`, only those that method uses."""
+def declarations(
+    method: str | None = None, segmenter: str | None = None
+) -> tuple[Declaration, ...]:
+    """All settings in pipeline order; with `method` or `segmenter`, only those that it uses."""
     return tuple(
         declared
         for stage in _STAGES
         for declared in stage.declared()
-        if method is None or declared.methods is None or method in declared.methods
+        if (method is None or declared.methods is None or method in declared.methods)
+        and not (declared.model and segmenter in EMBEDDED)
     )
 
 
@@ -129,7 +136,7 @@ class Settings:
         """Flat dictionary for JSON: `method`, `preset`, and the settings the method uses."""
         used = {
             declared.name: getattr(getattr(self, declared.stage), declared.name)
-            for declared in declarations(self.method)
+            for declared in declarations(self.method, self.segment.segmenter)
         }
         listed = {key: list(val) if isinstance(val, tuple) else val for key, val in used.items()}
         return {"method": self.method, "preset": self.preset, **listed}

@@ -36,6 +36,7 @@ def setting(
     unit: str = "",
     advanced: bool = False,
     methods: Sequence[str] | None = None,
+    model: bool = False,
     on: str | None = None,
     count: int | None = None,
 ) -> Any:
@@ -59,6 +60,8 @@ def setting(
         Folded away by the panel until asked for.
     methods
         Methods that use this setting; None means all of them.
+    model
+        Only a segmenter with a trained model uses it.
     on
         Choice that True stands for (False stands for ``"off"``); None: neither is allowed.
     count
@@ -75,6 +78,7 @@ def setting(
             "unit": unit,
             "advanced": advanced,
             "methods": tuple(methods) if methods is not None else None,
+            "model": model,
             "on": on,
             "count": count,
         },
@@ -96,6 +100,7 @@ class Declaration:
     unit: str
     advanced: bool
     methods: tuple[str, ...] | None
+    model: bool = False
     on: str | None = None
     count: int | None = None
 

@@ -199,8 +199,9 @@ class SegmentSettings(StageSettings):
 
     segmenter: str = setting(
         "graphcut",
-        "What draws the outline of a region: 'graphcut' (embedded, no weights) or 'none' (keep "
-        "the detected mask); vde_nb.segmenters() lists what is ready.",
+        "What draws the outline of a region: 'graphcut' (embedded, no weights), 'none' (keep the "
+        "detected mask), 'auto' (the best model that is ready) or a model's name; "
+        "vde_nb.segmenters() lists them.",
     )
     segment_margin: float = setting(
         0.5,
@@ -216,6 +217,67 @@ class SegmentSettings(StageSettings):
         low=0,
         high=100_000,
         advanced=True,
+    )
+    sam_views: str = setting(
+        "both",
+        "Pictures a model looks at: with 'both', what is missing now is outlined where it was, and "
+        "whether something appeared, vanished or moved is evidence for its type.",
+        choices=("both", "current"),
+        advanced=True,
+        model=True,
+    )
+    sam_masks: str = setting(
+        "auto",
+        "Masks a model proposes for a prompt, the best of which is taken: 'one', 'three', or three "
+        "only for prompts that may mean a part or the whole, such as a single click.",
+        choices=("auto", "one", "three"),
+        advanced=True,
+        model=True,
+    )
+    sam_zoom: str = setting(
+        "auto",
+        "Whether a model looks at small regions through enlarged crops: smoother outlines, but "
+        "each crop takes as long as a picture. 'auto': where encoding is fast, not on a CPU.",
+        choices=("auto", "on", "off"),
+        on="on",
+        advanced=True,
+        model=True,
+    )
+    sam_clip: bool = setting(
+        True,
+        "Keep a model's outline of a detected region within its neighbourhood (segment_margin).",
+        advanced=True,
+        model=True,
+    )
+    sam_islands: float = setting(
+        0.02,
+        "Islands and holes of a model's outline smaller than this share of it are removed.",
+        low=0.0,
+        high=1.0,
+        step=0.01,
+        advanced=True,
+        model=True,
+    )
+    sam_device: str = setting(
+        "auto",
+        "Where a model runs; 'auto': on a GPU when there is one.",
+        choices=("auto", "cuda", "mps", "cpu"),
+        advanced=True,
+        model=True,
+    )
+    sam_precision: str = setting(
+        "auto",
+        "Numbers a model computes with; 'auto': 16 bits on a GPU where that is safe, else 32.",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        advanced=True,
+        model=True,
+    )
+    sam_compile: bool = setting(
+        False,
+        "Compile a model with torch.compile: a slow start, then faster where many pictures are "
+        "encoded on a GPU.",
+        advanced=True,
+        model=True,
     )
 
 

@@ -41,7 +41,10 @@ export function mountStatus(parent, store) {
       store.set({ unsaved_reviews: false, announce: "Reviews saved." });
     },
   });
-  const row = make("div", { class: "vde-status" }, text, meter, cancel, save, link, live);
+  const count = make("summary", {});
+  const list = make("ul", {});
+  const notes = make("details", { class: "vde-notes" }, count, list);
+  const row = make("div", { class: "vde-status" }, text, meter, cancel, notes, save, link, live);
   parent.append(row);
 
   let timer = 0;
@@ -53,7 +56,8 @@ export function mountStatus(parent, store) {
     if (shown) setText(text, progressText(progress, performance.now()));
     setHidden(meter, !shown);
     setHidden(cancel, !shown || !progress.cancellable);
-    if (progress.total > 0) meter.value = progress.done / progress.total;
+    if (progress.share != null) meter.value = progress.share;
+    else if (progress.total > 0) meter.value = progress.done / progress.total;
     else meter.removeAttribute("value");
   };
   const show = () => {
@@ -71,6 +75,13 @@ export function mountStatus(parent, store) {
     setText(text, summaryText(state));
     text.title = state.result ? timingsText(state.result.summary) : "";
   };
+  const showNotes = () => {
+    const lines = state.result?.summary?.notes ?? [];
+    setText(count, lines.length === 1 ? "1 note" : `${lines.length} notes`);
+    list.replaceChildren(...lines.map((line) => make("li", { text: line })));
+    setHidden(notes, !lines.length);
+    if (!lines.length) notes.open = false;
+  };
   const showLink = () => {
     const words = LINK_WORDS[state.link] ?? "";
     link.replaceChildren(...(words ? [icon("warning"), make("span", { text: words })] : []));
@@ -81,6 +92,7 @@ export function mountStatus(parent, store) {
 
   cleanup.add(
     store.on(["progress", "result", "pair", "error", "threshold"], show),
+    store.on("result", showNotes),
     store.on("link", showLink),
     store.on("unsaved_reviews", showSave),
     store.on("announce", say),
@@ -88,6 +100,7 @@ export function mountStatus(parent, store) {
     () => row.remove(),
   );
   show();
+  showNotes();
   showLink();
   showSave();
   return { destroy: cleanup.run };
@@ -96,7 +109,9 @@ export function mountStatus(parent, store) {
 /** @param {object} progress @param {number} now @returns {string} such as "Fusing… 1.2 s" */
 export function progressText(progress, now) {
   const seconds = Math.max(0, (now - progress.started) / 1000);
-  const of = progress.total > 1 ? ` (${progress.done} of ${progress.total})` : "";
+  const { share, done, total } = progress;
+  let of = total > 1 ? ` (${done} of ${total})` : "";
+  if (share != null) of = ` ${Math.floor(100 * share)} %`;
   return `${progress.stage || "Working"}${of} · ${seconds.toFixed(1)} s`;
 }
 
@@ -122,7 +137,7 @@ function shortNumber(value) {
 
 function timingsText(summary) {
   const lines = Object.entries(summary?.timings ?? {}).map(([name, ms]) => `${name}: ${ms} ms`);
-  return [`Method ${summary?.method ?? ""}`, ...(summary?.notes ?? []), ...lines].join("\n");
+  return [`Method ${summary?.method ?? ""}`, ...lines].join("\n");
 }
 
 /**

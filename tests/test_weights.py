@@ -1,0 +1,814 @@
+"""Weights are found where they are, downloaded whole or not at all, and checked."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import xxhash
+
+from vde_nb import _cli_weights
+from vde_nb._progress import listening
+from vde_nb.errors import SettingError, WeightsError
+from vde_nb.segment import _digests, _download, _partial, weights
+from vde_nb.segment.models import MODELS, Model
+from vde_nb.segment.weights import Weights, download, find, folders, note, obtain, verify
+
+CONTENT = bytes(range(256)) * 12000  # 3 MB
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
+VARIABLES = (
+    "VDE_NB_WEIGHTS VDE_NB_OFFLINE HF_HUB_OFFLINE HF_ENDPOINT HF_HUB_CACHE HUGGINGFACE_HUB_CACHE"
+)
+
+links_needed = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+
+
+class Server:
+    """A web server on this machine that can be made to misbehave."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {"/sam.pth": CONTENT}
+        self.etag = '"one"'
+        self.ranges = True
+        self.cut: list[int] = []  # for each of the next answers: bytes after which it breaks off
+        self.answers: list[int] = []  # for each of the next answers: its status instead
+        self.forward: dict[str, tuple[str, dict[str, str]]] = {}
+        self.kind = "application/octet-stream"
+        self.half: Callable[[], Any] = lambda: None  # called in the middle of each body
+        self.seen: list[Any] = []  # the headers of each request
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                server.seen.append(self.headers)
+                server.answer(self)
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._http.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def answer(self, to: BaseHTTPRequestHandler) -> None:
+        if self.answers:
+            return to.send_error(self.answers.pop(0))
+        if to.path in self.forward:
+            where, headers = self.forward[to.path]
+            to.send_response(302)
+            for name, value in {"Location": where, **headers}.items():
+                to.send_header(name, value)
+            return to.end_headers()
+        if to.path not in self.files:
+            return to.send_error(404)
+        body, start = self.files[to.path], 0
+        wanted = to.headers.get("Range")
+        if wanted and self.ranges and to.headers.get("If-Range") == self.etag:
+            start = int(wanted[len("bytes=") : -1])
+        if start >= len(body):
+            to.send_response(416)
+            to.send_header("Content-Range", f"bytes */{len(body)}")
+            return to.end_headers()
+        to.send_response(206 if start else 200)
+        if start:
+            to.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        to.send_header("Content-Length", str(len(body) - start))
+        to.send_header("Content-Type", self.kind)
+        if self.etag:
+            to.send_header("ETag", self.etag)
+        to.end_headers()
+        end = self.cut.pop(0) if self.cut else len(body)
+        middle = (start + end) // 2
+        try:
+            to.wfile.write(body[start:middle])
+            self.half()
+            to.wfile.write(body[middle:end])
+        except OSError:
+            pass  # whoever asked has gone
+        return None
+
+
+class Place(NamedTuple):
+    """An empty machine: nothing is set, nothing is kept."""
+
+    cache: Path
+    hub: Path
+    server: Server
+    model: Model
+
+    @property
+    def folder(self) -> Path:
+        return self.cache / "weights"
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
+
+    def get(self) -> Weights:
+        return download(self.model, schemes=("http",))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    for name in VARIABLES.split():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("VDE_NB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr(_download, "_PAUSE", 0.001)
+    server = Server()
+    yield Place(tmp_path / "cache", tmp_path / "hf" / "hub", server, plain(server))
+    server.close()
+
+
+def plain(server: Server, **facts: Any) -> Model:
+    given = {"file": "sam.pth", "digest": f"sha256:{SHA256}", "address": f"{server.url}/sam.pth"}
+    return Model(
+        "sam_test", "SAM test", "SAM", "segment_anything", "vit_b", 1.0, 3, "MIT", **given | facts
+    )
+
+
+def on_the_hub(**facts: Any) -> Model:
+    given = {"file": "model.safetensors", "address": "https://huggingface.co/org/sam-x"}
+    return Model(
+        *("sam_x", "SAM X", "SAM 2", "transformers", "Sam2Model", 0.0, 0, "MIT"),
+        repo="org/sam-x",
+        **given | facts,
+    )
+
+
+def safetensors(**shapes: int) -> bytes:
+    """The smallest file of its kind: float32 zeros."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, count in (shapes or {"weight": 4}).items():
+        header[name] = {"dtype": "F32", "shape": [count], "data_offsets": [end, end + 4 * count]}
+        end += 4 * count
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(end)
+
+
+def model_folder(folder: Path, kind: str = "sam2", **shapes: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+    (folder / "model.safetensors").write_bytes(safetensors(**shapes))
+    return folder
+
+
+# --- downloading
+
+
+def test_a_download_is_whole_checked_and_leaves_nothing_else(place: Place) -> None:
+    found = place.get()
+    assert found == Weights(place.model, place.folder / "sam.pth", "cache")
+    assert found.path.read_bytes() == CONTENT
+    assert place.names() == ["sam.pth"]
+    assert find(place.model) == found == obtain(place.model)
+    place.get()
+    assert len(place.server.seen) == 1, "what is here is not downloaded again"
+
+
+def test_a_download_by_force_replaces_what_is_there(place: Place) -> None:
+    place.folder.mkdir(parents=True)
+    (place.folder / "sam.pth").write_bytes(b"old")
+    assert place.get().path.read_bytes() == b"old"
+    download(place.model, force=True, schemes=("http",))
+    assert (place.folder / "sam.pth").read_bytes() == CONTENT
+
+
+def test_an_interrupt_leaves_a_part_that_the_next_attempt_goes_on_with(place: Place) -> None:
+    def interrupt(text: str, share: float | None) -> None:
+        if share is not None and share > 0.3:
+            raise KeyboardInterrupt
+
+    place.server.half = lambda: time.sleep(0.1)  # reports are told once in a while only
+    with pytest.raises(KeyboardInterrupt), listening(interrupt):
+        place.get()
+    assert place.names() == ["sam.pth.part", "sam.pth.part.json"]
+    have = (place.folder / "sam.pth.part").stat().st_size
+    assert len(CONTENT) * 0.3 < have < len(CONTENT)
+    assert find(place.model) is None
+    assert place.get().path.read_bytes() == CONTENT
+    assert place.names() == ["sam.pth"]
+    assert place.server.seen[-1]["Range"] == f"bytes={have}-"
+
+
+def test_progress_is_told_to_whoever_listens(place: Place) -> None:
+    told: list[tuple[str, float | None]] = []
+    with listening(lambda text, share: told.append((text, share))):
+        place.get()
+    shares = [share for text, share in told if "downloading 3.07 MB" in text]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert told[-1] == ("SAM test: checking", 1.0)
+
+
+def test_on_a_terminal_there_is_a_bar(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    place.get()
+    assert "SAM test: 100%" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_broken_connection_is_taken_up_again(place: Place, ranges: bool) -> None:
+    place.server.cut = [10**6, 2 * 10**6]
+    place.server.ranges = ranges
+    assert place.get().path.read_bytes() == CONTENT
+    asked = [headers.get("Range") for headers in place.server.seen]
+    assert asked == [None, "bytes=1000000-", "bytes=2000000-"]
+
+
+def test_a_connection_that_breaks_every_time_is_given_up_but_not_forgotten(place: Place) -> None:
+    place.server.cut = [10**6] * 9
+    with pytest.raises(WeightsError, match=r"ended after 1 MB of 3\.07 MB"):
+        place.get()
+    assert place.names() == ["sam.pth.part", "sam.pth.part.json"]
+    place.server.cut = []
+    assert place.get().path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("etag", ['"two"', 'W/"one"', ""])
+def test_a_file_that_changed_meanwhile_is_downloaded_from_the_beginning(
+    place: Place, etag: str
+) -> None:
+    place.server.files["/sam.pth"] = b"x" * len(CONTENT)
+    place.server.cut = [10**6] * 4
+    place.server.etag = '"one"' if etag == '"two"' else etag
+    with pytest.raises(WeightsError, match="ended after"):
+        place.get()
+    place.server.files["/sam.pth"], place.server.etag = CONTENT, etag
+    assert place.get().path.read_bytes() == CONTENT
+
+
+def test_a_server_that_goes_on_with_another_file_is_not_believed(place: Place) -> None:
+    model = plain(place.server, digest="")
+    place.server.cut = [10**6] * 4
+    with pytest.raises(WeightsError):
+        download(model, schemes=("http",))
+    other = b"x" * len(CONTENT)
+    place.server.files["/sam.pth"], place.server.etag = other, '"two"'
+    answer = place.server.answer
+
+    def obey(to: BaseHTTPRequestHandler) -> None:
+        """Send the part that is asked for, though not of the file that is asked for."""
+        if "If-Range" in to.headers:
+            to.headers.replace_header("If-Range", '"two"')
+        answer(to)
+
+    place.server.answer = obey  # type: ignore[method-assign]
+    assert download(model, schemes=("http",)).path.read_bytes() == other
+
+
+def test_when_all_had_arrived_nothing_is_sent_again(place: Place) -> None:
+    place.folder.mkdir(parents=True)
+    (place.folder / "sam.pth.part").write_bytes(CONTENT)
+    (place.folder / "sam.pth.part.json").write_text(
+        json.dumps({"address": place.model.address, "validator": '"one"'})
+    )
+    assert place.get().path.read_bytes() == CONTENT
+    assert place.names() == ["sam.pth"]
+
+
+@pytest.mark.parametrize("validator", ['"one"', '"one"\r\nX: y', None, 3])
+def test_a_part_with_wrong_bytes_costs_a_second_download_not_the_weights(
+    place: Place, validator: Any
+) -> None:
+    place.folder.mkdir(parents=True)
+    (place.folder / "sam.pth.part").write_bytes(b"x" * 10**6)
+    (place.folder / "sam.pth.part.json").write_text(
+        json.dumps({"address": place.model.address, "validator": validator})
+    )
+    assert place.get().path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("digest", ["sha256:" + "0" * 64, "md5:000000"])
+def test_a_wrong_checksum_is_said_and_nothing_kept(place: Place, digest: str) -> None:
+    with pytest.raises(WeightsError, match=r"is not the file: its (MD5|SHA256) is") as caught:
+        download(plain(place.server, digest=digest), schemes=("http",))
+    assert (MD5 if digest.startswith("md5") else SHA256) in str(caught.value)
+    assert place.names() == []
+
+
+def test_the_beginning_of_a_checksum_will_do(place: Place) -> None:
+    found = download(plain(place.server, digest=f"md5:{MD5[:6]}"), schemes=("http",))
+    assert found.path.read_bytes() == CONTENT
+
+
+def test_a_full_disk_is_said_before_and_while_it_fills(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(place.cache.parent)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**6))
+        with pytest.raises(WeightsError, match=r"not enough space: 1 MB free .*3\.07 MB needed"):
+            place.get()
+    assert place.names() == []
+
+    def full(file: Any, chunk: bytes) -> int:
+        if os.fstat(file.fileno()).st_size > 10**6:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return int(file.write(chunk))
+
+    monkeypatch.setattr(_download, "_write", full)
+    with pytest.raises(WeightsError, match="no space left on device"):
+        place.get()
+    assert place.names() == [], "the space belongs to others"
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.cache.mkdir()
+    place.folder.write_text("a file has the folder's name")
+    with pytest.raises(WeightsError, match="VDE_NB_CACHE names another folder"):
+        place.get()
+    place.folder.unlink()
+
+    def refuse(*_: Any) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(_partial.os, "open", refuse)
+    with pytest.raises(WeightsError, match=r"weights cannot be written to \(permission denied\)"):
+        place.get()
+
+
+@links_needed
+def test_links_are_followed_to_weights_but_not_to_a_part(place: Place, tmp_path: Path) -> None:
+    place.folder.mkdir(parents=True)
+    (tmp_path / "elsewhere").write_bytes(b"precious")
+    (place.folder / "sam.pth").symlink_to(tmp_path / "nowhere")
+    assert find(place.model) is None, "a link to nowhere is not there"
+    (place.folder / "sam.pth.part").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(WeightsError, match="cannot be written to"):
+        place.get()
+    assert (tmp_path / "elsewhere").read_bytes() == b"precious"
+    (place.folder / "sam.pth").unlink()
+    (place.folder / "sam.pth").symlink_to(tmp_path / "elsewhere")
+    assert find(place.model) == Weights(place.model, place.folder / "sam.pth", "cache")
+
+
+def test_a_blocked_network_says_address_file_and_folder_and_leaves_nothing(place: Place) -> None:
+    place.server.close()
+    with pytest.raises(WeightsError) as caught:
+        obtain_over_http(place.model)
+    for part in (
+        "the network does not lead there",
+        f"Address: {place.server.url}/sam.pth",
+        f"put sam.pth into {place.folder}",
+        "graphcut",
+    ):
+        assert part in str(caught.value)
+    assert place.names() == []
+    place.server.__init__()  # type: ignore[misc] - for the fixture to close
+
+
+def obtain_over_http(model: Model) -> Weights:
+    return find(model) or download(model, schemes=("http",))
+
+
+@pytest.mark.parametrize(
+    ("status", "tries", "told"), [(404, 1, "404"), (503, 4, "503"), (429, 4, "429")]
+)
+def test_a_server_that_refuses_is_asked_again_only_if_it_may_change_its_mind(
+    place: Place, status: int, tries: int, told: str
+) -> None:
+    place.server.answers = [status] * tries
+    with pytest.raises(WeightsError, match=f"the server answers {told}"):
+        place.get()
+    assert len(place.server.seen) == tries
+    assert place.names() == []
+
+
+def test_the_page_of_a_network_that_wants_a_login_is_not_taken_for_weights(place: Place) -> None:
+    place.server.kind = "text/html"
+    with pytest.raises(WeightsError, match="answers with a web page"):
+        place.get()
+
+
+@pytest.mark.parametrize("variable", ["VDE_NB_OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_nothing_is_asked(
+    place: Place, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(WeightsError, match=f"{variable}=1 forbids it"):
+        place.get()
+    assert place.server.seen == []
+
+
+def test_only_https_is_asked_and_followed(place: Place) -> None:
+    with pytest.raises(WeightsError, match="is not an address that begins with https"):
+        download(place.model)
+    assert place.server.seen == []
+    for elsewhere in ("ftp://127.0.0.1/x", "file:///etc/passwd", "https://127.0.0.1:1/x"):
+        place.server.forward = {"/sam.pth": (elsewhere, {})}
+        with pytest.raises(WeightsError, match=r"that begins with https|is not allowed"):
+            place.get()
+    assert all(model.address.startswith("https://") for model in MODELS.values())
+
+
+def test_a_second_process_waits_and_finds_the_work_done(place: Place) -> None:
+    go_on = threading.Event()
+    place.server.half = lambda: go_on.wait(20)
+    first = threading.Thread(target=place.get)
+    first.start()
+    code = f"""
+import sys
+from vde_nb._progress import listening
+from vde_nb.segment.models import Model
+from vde_nb.segment.weights import download
+model = Model("sam_test", "SAM test", "SAM", "segment_anything", "vit_b", 1.0, 3, "MIT",
+              file="sam.pth", address={place.model.address!r}, digest={place.model.digest!r})
+with listening(lambda text, share: print(text, flush=True)):
+    download(model, schemes=("http",))
+print("done")
+"""
+    second = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert second.stdout
+    assert "another process is downloading it" in second.stdout.readline()
+    go_on.set()
+    rest = second.stdout.read()
+    second.stdout.close()
+    assert second.wait(20) == 0
+    first.join(20)
+    assert rest.endswith("done\n")
+    assert len(place.server.seen) == 1
+    assert place.names() == ["sam.pth"]
+    assert (place.folder / "sam.pth").read_bytes() == CONTENT
+
+
+# --- the hub
+
+
+@pytest.fixture
+def hub(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The server plays the hub: it forwards to another host, and names the checksum."""
+    monkeypatch.setenv("HF_ENDPOINT", place.server.url)
+    content = safetensors(weight=1000)
+    place.server.files = {
+        "/org/sam-x/resolve/main/config.json": b'{"model_type": "sam2"}',
+        "/store": content,
+    }
+    named = {"X-Linked-ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
+    elsewhere = f"http://localhost:{place.server.port}/store"
+    place.server.forward = {"/org/sam-x/resolve/main/model.safetensors": (elsewhere, named)}
+    return place
+
+
+def test_a_model_of_the_hub_is_a_folder_checked_by_what_the_hub_says(hub: Place) -> None:
+    found = download(on_the_hub(), schemes=("http",))
+    assert found == Weights(on_the_hub(), hub.folder / "sam_x", "cache") == find(on_the_hub())
+    names = sorted(path.name for path in found.path.iterdir())
+    assert names == ["config.json", "model.safetensors", "model.safetensors.sha256"]
+    pytest.importorskip("safetensors")
+    assert verify(found) == ""
+    damaged = bytearray((found.path / "model.safetensors").read_bytes())
+    damaged[-1] ^= 1
+    (found.path / "model.safetensors").write_bytes(damaged)
+    assert "is not what it should be: its SHA256 is" in verify(found)
+
+
+def test_what_the_hub_says_and_sends_must_agree(hub: Place) -> None:
+    hub.server.files["/store"] = safetensors(weight=999)
+    with pytest.raises(WeightsError, match="is not the file: its SHA256 is"):
+        download(on_the_hub(), schemes=("http",))
+    assert find(on_the_hub()) is None
+
+
+def test_a_revision_is_asked_for_by_its_name(hub: Place) -> None:
+    with pytest.raises(WeightsError, match="404"):
+        download(on_the_hub(revision="a" * 40), schemes=("http",))
+
+
+def test_the_key_of_the_hub_goes_to_the_hub_only_and_only_where_it_is_needed(
+    hub: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "_token", lambda: "secret")
+    download(on_the_hub(access="ask"), schemes=("http",))
+    hosts = {headers["Host"].partition(":")[0]: headers for headers in hub.server.seen}
+    assert hosts["127.0.0.1"]["Authorization"] == "Bearer secret"
+    assert hosts["localhost"]["Authorization"] is None
+    hub.server.seen.clear()
+    download(on_the_hub(), force=True, schemes=("http",))
+    assert not any("Authorization" in headers for headers in hub.server.seen)
+
+
+def test_a_model_that_must_be_asked_for_says_how(hub: Place) -> None:
+    hub.server.answers = [401]
+    with pytest.raises(WeightsError, match=r"only to those who asked .*401.*: accept its licence"):
+        download(on_the_hub(access="accept its licence"), schemes=("http",))
+    assert "hf auth login" in MODELS["sam3_tracker"].access
+
+
+def snapshot(hub: Path, commit: str, *, link: bool = True) -> Path:
+    """A model as the hub's library keeps it."""
+    folder = hub / "models--org--sam-x"
+    made = model_folder(folder / "snapshots" / commit)
+    if link:
+        content = (made / "model.safetensors").read_bytes()
+        blob = folder / "blobs" / hashlib.sha256(content).hexdigest()
+        blob.parent.mkdir(exist_ok=True)
+        blob.write_bytes(content)
+        (made / "model.safetensors").unlink()
+        (made / "model.safetensors").symlink_to(Path("../../blobs") / blob.name)
+    return made
+
+
+@links_needed
+def test_the_cache_of_the_hub_is_looked_through(place: Place) -> None:
+    a, b, c = (letter * 40 for letter in "abc")
+    assert find(on_the_hub()) is None
+    for commit in (a, b, c):
+        snapshot(place.hub, commit)
+        os.utime(place.hub / "models--org--sam-x/snapshots" / commit, (0, "abc".index(commit[0])))
+    folder = place.hub / "models--org--sam-x"
+
+    def found(**facts: Any) -> str:
+        one = find(on_the_hub(**facts))
+        assert one is not None
+        assert one.where == "hub cache"
+        return one.path.name
+
+    assert found() == c, "the newest"
+    (folder / "refs").mkdir()
+    (folder / "refs/main").write_text(b)
+    assert found() == b, "the main branch"
+    assert found(revision=a) == a, "the one that was pinned"
+    (folder / "refs/main").write_text("../../../elsewhere")
+    assert found() == c
+    (folder / "snapshots" / c / "config.json").unlink()
+    assert found() == b, "one that is complete"
+
+
+@links_needed
+def test_in_the_cache_of_the_hub_a_blob_is_called_by_its_checksum(place: Place) -> None:
+    pytest.importorskip("safetensors")
+    made = snapshot(place.hub, "a" * 40)
+    found = find(on_the_hub())
+    assert found is not None
+    assert verify(found) == ""
+    blob = (made / "model.safetensors").resolve()
+    blob.write_bytes(safetensors(weight=5))
+    assert "is not what it should be" in verify(found)
+    blob.unlink()
+    assert find(on_the_hub()) is None
+    assert "only a part of them is there" in verify(found)
+    with pytest.raises(WeightsError, match="only a part"):
+        found.digest  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("variables", "where"),
+    [
+        ({"HF_HOME": "{}/a"}, "a/hub"),
+        ({"HF_HOME": "{}/a", "HF_HUB_CACHE": "{}/b"}, "b"),
+        ({"HUGGINGFACE_HUB_CACHE": "{}/c"}, "c"),
+        ({"HF_HOME": "", "XDG_CACHE_HOME": "{}/d"}, "d/huggingface/hub"),
+    ],
+)
+def test_the_cache_of_the_hub_is_where_its_own_library_looks(
+    place: Place,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    where: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(tmp_path))
+    assert folders() == [place.folder, tmp_path / where]
+
+
+# --- VDE_NB_WEIGHTS
+
+
+def test_the_variable_may_name_a_file(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "sam.pth"
+    file.write_bytes(b"weights")
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(file))
+    assert find(place.model) == Weights(place.model, file, "VDE_NB_WEIGHTS")
+    assert find(plain(place.server, file="other.pth")) is None
+
+
+@pytest.mark.parametrize("inside", ["sam.pth", "sam_test/sam.pth"])
+def test_the_variable_may_name_folders(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    file = tmp_path / "mine" / inside
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights")
+    monkeypatch.setenv("VDE_NB_WEIGHTS", os.pathsep.join([str(tmp_path), str(tmp_path / "mine")]))
+    assert find(place.model) == Weights(place.model, file, "VDE_NB_WEIGHTS")
+    assert folders()[:2] == [tmp_path, tmp_path / "mine"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"),
+    [
+        ("sam_x", ""),
+        ("sam-x", ""),
+        ("org--sam-x", ""),
+        ("org/sam-x", ""),
+        ("sam_x", "sam_x"),
+        ("sam-x", "sam-x/model.safetensors"),
+        (f"models--org--sam-x/snapshots/{'a' * 40}", ""),
+        (f"models--org--sam-x/snapshots/{'a' * 40}", f"models--org--sam-x/snapshots/{'a' * 40}"),
+    ],
+)
+def test_the_variable_finds_models_of_the_hub_by_the_names_people_give_them(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, named: str
+) -> None:
+    made = model_folder(tmp_path / "mine" / folder)
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(tmp_path / "mine" / named))
+    assert find(on_the_hub()) == Weights(on_the_hub(), made, "VDE_NB_WEIGHTS")
+
+
+def test_a_folder_of_another_name_may_hold_another_model(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_folder(tmp_path / "sam-y")
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(tmp_path / "sam-y"))
+    assert find(on_the_hub()) is None
+
+
+def test_nonsense_in_the_variable_is_said_where_weights_are_missing(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert note() == ""
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(tmp_path / "nowhere"))
+    assert find(place.model) is None
+    assert note() == f"VDE_NB_WEIGHTS names {tmp_path / 'nowhere'}, which is not there."
+    monkeypatch.setenv("VDE_NB_OFFLINE", "yes")
+    with pytest.raises(WeightsError, match="nowhere, which is not there"):
+        obtain(place.model)
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(tmp_path))
+    assert "holds no weights by the names they have" in note()
+    (tmp_path / MODELS["sam_vit_b"].file).write_bytes(b"weights")
+    assert note() == ""
+    for nonsense in ("", " ", os.pathsep, "\x7f", "~nobody-here/x", "x" * 5000):
+        monkeypatch.setenv("VDE_NB_WEIGHTS", nonsense)
+        assert find(place.model) is None
+        assert isinstance(note(), str)
+
+
+# --- checking
+
+
+def test_verify_says_what_is_wrong(place: Place) -> None:
+    found = place.get()
+    assert verify(found) == ""
+    found.path.write_bytes(CONTENT[:-1] + b"x")
+    assert verify(found).startswith(f"{found.path} is not what it should be: its SHA256 is")
+    found.path.write_bytes(CONTENT[:1000])
+    assert verify(found) == f"{found.path} is cut off: 0 of 3 MB."
+    found.path.unlink()
+    assert "is not at" in verify(found)
+
+
+def test_verify_looks_into_the_configuration(place: Place, tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    found = Weights(on_the_hub(), model_folder(tmp_path / "m", "sam_hq"), "cache")
+    assert "holds a SamHQModel, and SAM X is a Sam2Model" in verify(found)
+    (found.path / "config.json").write_text("{")
+    assert "config.json cannot be read" in verify(found)
+
+
+# --- which content
+
+
+def test_the_digest_is_of_the_content_wherever_it_lies(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "sam.pth"
+    file.write_bytes(CONTENT)
+    here = Weights(place.model, file, "given")
+    assert here.digest == place.get().digest == xxhash.xxh3_128(CONTENT).hexdigest()
+    file.write_bytes(CONTENT[::-1])
+    os.utime(file, (1, 1))
+    assert here.digest == xxhash.xxh3_128(CONTENT[::-1]).hexdigest()
+
+
+def test_the_digest_of_a_folder_is_of_its_weights_and_its_configuration(
+    place: Place, tmp_path: Path
+) -> None:
+    a, b, c = (tmp_path / name for name in "abc")
+    model_folder(a), model_folder(b), model_folder(c, "sam2_video")
+    digests = [Weights(on_the_hub(), folder, "given").digest for folder in (a, b, c)]
+    assert digests[0] == digests[1] != digests[2]
+    assert len(digests[0]) == 32
+
+
+def test_a_later_process_remembers_the_digest_of_large_files(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_digests, "_LARGE", 1000)
+    file = tmp_path / "sam.pth"
+    file.write_bytes(CONTENT)
+    digest = Weights(place.model, file, "given").digest
+    reads: list[Path] = []
+    monkeypatch.setattr(_digests, "_read", lambda file, *_: reads.append(file) or "0" * 32)
+    monkeypatch.setattr(_digests, "_known", {})
+    assert Weights(place.model, file, "given").digest == digest
+    assert reads == []
+    for damage in ("[", "[[1]]", '[["x", 1, 2, "not hex"]]', "{}", "[3]"):
+        (place.folder / "digests.json").write_text(damage)
+        monkeypatch.setattr(_digests, "_known", {})
+        assert Weights(place.model, file, "given").digest == "0" * 32
+
+
+def test_where_nothing_can_be_remembered_the_digest_is_the_same(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_digests, "_LARGE", 1000)
+    place.cache.write_text("a file has the folder's name")
+    file = tmp_path / "sam.pth"
+    file.write_bytes(CONTENT)
+    assert Weights(place.model, file, "given").digest == xxhash.xxh3_128(CONTENT).hexdigest()
+
+
+# --- the command line
+
+
+def command(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    _cli_weights.add_options(parser)
+    return _cli_weights.run(parser.parse_args(words))
+
+
+@pytest.fixture
+def one(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """The only model there is comes from the local server."""
+
+    def fetch(address: str, target: Path, **how: Any) -> str:
+        return _download.fetch(address, target, **{**how, "schemes": ("http",)})
+
+    monkeypatch.setattr(weights, "fetch", fetch)
+    before = dict(MODELS)
+    MODELS.clear()
+    MODELS["sam_test"] = place.model
+    yield place
+    MODELS.clear()
+    MODELS.update(before)
+
+
+def test_the_list_says_where_weights_are_or_how_to_get_them(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.folder.mkdir(parents=True)
+    (place.folder / MODELS["sam_vit_b"].file).write_bytes(b"weights")
+    assert command("list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    table = {line.split()[0]: line for line in lines if line}
+    assert table["name"].split() == ["name", "title", "licence", "size", "weights"]
+    assert f"cache: {place.folder}" in table["sam_vit_b"]
+    assert table["sam_vit_l"].endswith("Apache-2.0   1250 MB  download them")
+    assert table["sam3_tracker"].endswith("ask for them")
+    assert "hf auth login" in "".join(lines)
+    assert set(MODELS) <= set(table)
+
+
+def test_download_then_verify(one: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("verify") == 0
+    assert capsys.readouterr().out == "No weights are here.\n"
+    assert command("verify", "sam_test") == 1
+    assert "not here: vde-nb weights download sam_test" in capsys.readouterr().out
+    assert command("download", "sam_test", "sam_test") == 0
+    assert f"SAM test: cache: {one.folder / 'sam.pth'}" in capsys.readouterr().out
+    assert command("verify") == 0
+    assert "sam_test: right" in capsys.readouterr().out
+    (one.folder / "sam.pth").write_bytes(CONTENT[::-1])
+    assert command("verify", "sam_test") == 1
+    assert "is not what it should be" in capsys.readouterr().out
+    assert command("download", "--force", "sam_test") == command("verify") == 0
+
+
+def test_a_misspelt_name_is_told_before_anything_is_downloaded(one: Place) -> None:
+    with pytest.raises(SettingError, match="Did you mean 'sam_test'"):
+        command("download", "sam_test", "sam_tst")
+    assert one.server.seen == []
+
+
+def test_what_cannot_be_downloaded_is_an_error(one: Place) -> None:
+    one.server.files = {}
+    with pytest.raises(WeightsError, match="404"):
+        command("download", "sam_test")

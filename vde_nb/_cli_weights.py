@@ -1,0 +1,153 @@
+"""``vde-nb weights list|download|verify``: the weights of the models that draw outlines."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vde_nb.errors import WeightsError
+
+if TYPE_CHECKING:
+    from vde_nb.segment.models import Model
+    from vde_nb.segment.weights import Weights
+
+__all__ = ["SUMMARY", "add_options", "run"]
+
+SUMMARY = "List, download and check the weights of models."
+
+_END = """\
+exit status: 0 all is well, 1 verify found something wrong, 2 an error
+VDE_NB_WEIGHTS names a file or folder where weights are looked for first, VDE_NB_CACHE the folder
+that they are downloaded to; with VDE_NB_OFFLINE=1 nothing is downloaded."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what ``vde-nb weights`` takes to its parser."""
+    parser.epilog = _END
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    actions = parser.add_subparsers(
+        title="actions", dest="action", metavar="list|download|verify", required=True
+    )
+
+    def add(name: str, summary: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(
+            name, help=summary[0].lower() + summary[1:-1], description=summary, allow_abbrev=False
+        )
+        # every command has it, at its end too
+        action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+        return action
+
+    add("list", "List the models, and where their weights are.")
+    download = add("download", "Download weights; an interrupted download goes on.")
+    download.add_argument("names", metavar="NAME", nargs="+", help="of a model, see list")
+    download.add_argument("--force", action="store_true", help="also if they are here already")
+    verify = add("verify", "Read weights whole and compare their checksums.")
+    verify.add_argument("names", metavar="NAME", nargs="*", help="of a model [default: all here]")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; the exit status."""
+    return _ACTIONS[options.action](options)
+
+
+def _say(text: str) -> None:
+    from vde_nb import cli  # at work, so imported already
+
+    cli._say(cli._safe(text, keep="\n"))
+
+
+def _list(options: argparse.Namespace) -> int:
+    from vde_nb._table import Table
+    from vde_nb.segment.models import MODELS
+    from vde_nb.segment.weights import find, folders, note
+
+    found = {name: find(model) for name, model in MODELS.items()}
+    rows = [
+        {
+            "name": name,
+            "title": model.title,
+            "licence": model.licence,
+            "size": _size(model),
+            "weights": _place(found[name]) or ("ask for them" if model.access else "download them"),
+        }
+        for name, model in MODELS.items()
+    ]
+    lines = [repr(Table(rows)), ""]
+    if not all(found.values()):
+        lines.append("Download them with: vde-nb weights download NAME")
+    lines += [
+        f"{model.title}: first {model.access}."
+        for name, model in MODELS.items()
+        if model.access and not found[name]
+    ]
+    lines.append(f"Looked for in: {', '.join(map(_short, folders()))}")
+    lines += [one for one in (note(), _missing()) if one]
+    _say("\n".join(lines))
+    return 0
+
+
+def _missing() -> str:
+    from vde_nb._extras import absent
+
+    missing = absent("torch", "segment_anything", "transformers")
+    return (
+        f'To use them, install {", ".join(missing)}: pip install "vde-nb[sam]"' if missing else ""
+    )
+
+
+def _download(options: argparse.Namespace) -> int:
+    from vde_nb.segment.models import get_model
+    from vde_nb.segment.weights import download
+
+    failed = []
+    # a misspelt name is told before anything is downloaded
+    for model in [get_model(name) for name in dict.fromkeys(options.names)]:
+        try:
+            found = download(model, force=options.force)
+        except WeightsError as error:
+            failed.append(str(error))
+        else:
+            _say(f"{model.title}: {_place(found)}")
+    if failed:
+        raise WeightsError("\n".join(failed))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from vde_nb.segment.models import MODELS, get_model
+    from vde_nb.segment.weights import find, verify
+
+    wrong = 0
+    names = list(dict.fromkeys(options.names)) or [n for n, one in MODELS.items() if find(one)]
+    for model in [get_model(name) for name in names]:
+        found = find(model)
+        trouble = verify(found) if found else f"not here: vde-nb weights download {model.name}"
+        _say(f"{model.name}: {trouble or f'right, {_place(found)}'}")
+        wrong += bool(trouble)
+    if not names:
+        _say("No weights are here.")
+    return 1 if wrong else 0
+
+
+def _size(model: Model) -> str:
+    return f"{model.megabytes} MB"
+
+
+def _place(found: Weights | None) -> str:
+    return f"{found.where}: {_short(found.path)}" if found else ""
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (RuntimeError, ValueError):
+        return str(path)
+
+
+_ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list,
+    "download": _download,
+    "verify": _verify,
+}

@@ -1,0 +1,292 @@
+"""Networks read from files that nobody vouches for.
+
+A ``.pth`` file is a pickle, which can run anything; torch reads it with ``weights_only=True``,
+which refuses whatever is not a tensor. Of a folder of transformers only JSON and safetensors are
+read, and no configuration that names code of its own or a model elsewhere. What a file holds is
+compared with what the network needs, name by name and shape by shape, before anything is computed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vde_nb._extras import need
+from vde_nb.errors import WeightsError
+from vde_nb.segment._identify import Shapes, VitSizes, identify, shapes_in, vit_sizes
+
+__all__ = ["FAMILIES", "read_sam", "read_transformers"]
+
+#: The classes of transformers we run, with what their encoders return.
+FAMILIES = {
+    "SamModel": "sam",
+    "SamHQModel": "sam_hq",
+    "Sam2Model": "sam2",
+    "EdgeTamModel": "sam2",
+    "Sam3TrackerModel": "sam2",
+}
+
+# Colours of the pictures it was trained on, which are not in the file.
+_MEAN, _DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+_DECODER_HEADS = 8  # shapes do not tell; every model so far has as many
+_DECODER = "mask_decoder.transformer.layers"
+_IOU = "mask_decoder.iou_prediction_head.layers"
+_SHOWN = 3  # names in a message
+
+
+def read_sam(path: Path, architecture: str = "vit") -> Any:
+    """The network of a checkpoint of the segment-anything package.
+
+    Parameters
+    ----------
+    path
+        A ``.pth`` or ``.safetensors`` file.
+    architecture
+        ``"vit_b"``, ``"vit_l"`` or ``"vit_h"`` when that is what it must be, ``"vit"``: any.
+
+    Returns
+    -------
+    segment_anything.modeling.Sam
+        In fp32 on the CPU, for inference.
+
+    Raises
+    ------
+    WeightsError
+        It cannot be read, would run code, or holds something else.
+    MissingExtraError
+        torch or segment-anything is not installed.
+    """
+    need("segment_anything", "sam", "SAM")
+    torch = need("torch", "sam", "SAM")
+    path = Path(path)
+    shapes = shapes_in(path)  # refuses what is not a readable file of tensors
+    sizes = vit_sizes(shapes, path)
+    if architecture != "vit" and sizes.name != architecture:
+        raise WeightsError(
+            f"{path} should be {architecture}, but {_words(sizes)}. Choose the model it belongs "
+            "to, or get the right file."
+        )
+    with torch.device("meta"):  # no time is lost with drawing random weights
+        network = _build(sizes, shapes, path)
+    needed = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    _complain(
+        path,
+        f"{_words(sizes)}, of which",
+        missing=[name for name in needed if name not in shapes],
+        foreign=[name for name in shapes if name not in needed],
+        wrong=[name for name in needed if shapes.get(name, needed[name]) != needed[name]],
+    )
+    state = _tensors(path)
+    # Copies: the file is mapped into memory, and may be replaced while we run.
+    network.load_state_dict(
+        {name: state[name].to(torch.float32, copy=True) for name in needed}, assign=True
+    )
+    for name, values in (("pixel_mean", _MEAN), ("pixel_std", _DEVIATION)):
+        network.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+    return network.eval()
+
+
+def _tensors(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".safetensors":
+        state: Mapping[str, Any] = need("safetensors.torch", "sam", "SAM").load_file(path)
+        return state
+    torch = need("torch", "sam", "SAM")
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    return state
+
+
+def _words(sizes: VitSizes) -> str:
+    if sizes.name != "vit":
+        return f"it holds a {sizes.name}"
+    return f"it holds a ViT of width {sizes.width} with {sizes.depth} blocks"
+
+
+def _build(sizes: VitSizes, shapes: Shapes, path: Path) -> Any:
+    """The network of segment-anything, as its own `build_sam` makes it, in other sizes."""
+    torch = need("torch", "sam", "SAM")
+    parts = need("segment_anything.modeling", "sam", "SAM")
+    patch = shapes["image_encoder.patch_embed.proj.weight"][-1]
+    cells = sizes.side // patch
+    try:
+        attention = shapes[f"{_DECODER}.0.cross_attn_token_to_image.q_proj.weight"][0]
+        return parts.Sam(
+            image_encoder=parts.ImageEncoderViT(
+                depth=sizes.depth,
+                embed_dim=sizes.width,
+                img_size=sizes.side,
+                mlp_ratio=shapes["image_encoder.blocks.0.mlp.lin1.weight"][0] / sizes.width,
+                norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+                num_heads=sizes.heads,
+                patch_size=patch,
+                qkv_bias=True,
+                use_rel_pos=True,
+                global_attn_indexes=sizes.everywhere,
+                window_size=sizes.window,
+                out_chans=sizes.channels,
+            ),
+            prompt_encoder=parts.PromptEncoder(
+                embed_dim=sizes.channels,
+                image_embedding_size=(cells, cells),
+                input_image_size=(sizes.side, sizes.side),
+                mask_in_chans=shapes["prompt_encoder.mask_downscaling.3.weight"][0],
+            ),
+            mask_decoder=parts.MaskDecoder(
+                num_multimask_outputs=3,
+                transformer=parts.TwoWayTransformer(
+                    depth=_count(shapes, _DECODER),
+                    embedding_dim=sizes.channels,
+                    mlp_dim=shapes[f"{_DECODER}.0.mlp.lin1.weight"][0],
+                    num_heads=_DECODER_HEADS,
+                    attention_downsample_rate=sizes.channels // attention,
+                ),
+                transformer_dim=sizes.channels,
+                iou_head_depth=_count(shapes, _IOU),
+                iou_head_hidden_dim=shapes[f"{_IOU}.0.weight"][0],
+            ),
+        )
+    except (KeyError, IndexError, ZeroDivisionError, AssertionError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} holds the image encoder of SAM, but no prompt encoder and mask decoder that "
+            f"fit it ({error}); a checkpoint must hold the whole model."
+        ) from error
+
+
+def _count(shapes: Shapes, prefix: str) -> int:
+    """How many numbered modules there are below `prefix`."""
+    begin = len(prefix) + 1
+    return len({n[begin:].partition(".")[0] for n in shapes if n.startswith(f"{prefix}.")})
+
+
+def _complain(
+    path: Path, what: str, *, missing: list[str], foreign: list[str], wrong: list[str]
+) -> None:
+    """Raise unless a file holds exactly the tensors that are needed."""
+    problems = [
+        f"{len(names)} {how} ({', '.join(sorted(names)[:_SHOWN])}"
+        f"{', …' if len(names) > _SHOWN else ''})"
+        for names, how in (
+            (missing, "missing"),
+            (foreign, "not part of it"),
+            (wrong, "of another shape"),
+        )
+        if names
+    ]
+    if problems:
+        raise WeightsError(
+            f"{path} cannot be used: {what} tensors are {'; '.join(problems)}. Get the file again, "
+            "or choose the model it belongs to."
+        )
+
+
+def read_transformers(folder: Path, architecture: str) -> Any:
+    """The network of a folder that transformers wrote.
+
+    Parameters
+    ----------
+    folder
+        With ``config.json`` and ``model.safetensors``.
+    architecture
+        One of :data:`FAMILIES`.
+
+    Returns
+    -------
+    transformers.PreTrainedModel
+        In fp32 on the CPU, for inference.
+
+    Raises
+    ------
+    WeightsError
+        It cannot be read, wants to run code, or holds something else.
+    MissingExtraError
+        torch, torchvision, transformers or (EdgeTAM) timm is not installed.
+    """
+    folder = Path(folder)
+    if architecture not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise WeightsError(f"{folder} is said to be a {architecture}: it must be one of {known}.")
+    found = identify(folder)
+    if found.backend != "transformers" or found.architecture != architecture:
+        raise WeightsError(
+            f"{folder} should be a {architecture}, but it holds a {found.architecture}. Choose "
+            "the model it belongs to."
+        )
+    _check_config(folder / "config.json")
+    torch = need("torch", "sam", architecture)
+    transformers = need("transformers", "sam", architecture)
+    for module in ("torchvision", *found.requires):
+        need(module, "sam", architecture)
+    try:
+        with _quiet(transformers):
+            network, told = getattr(transformers, architecture).from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # told instead of raised: we name them
+            )
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a damaged folder makes of the library
+        first = (str(error).strip().splitlines() or [""])[0][:200]
+        raise WeightsError(
+            f"{folder} cannot be read as a {architecture} ({type(error).__name__}: {first}). It is "
+            "damaged, or was not copied whole."
+        ) from error
+    _complain(
+        folder,
+        f"of the {architecture} its config.json describes,",
+        missing=list(told["missing_keys"]),
+        foreign=list(told["unexpected_keys"]),
+        wrong=[str(key[0]) for key in told["mismatched_keys"]],
+    )
+    return network.eval()
+
+
+def _check_config(file: Path) -> None:
+    """Refuse a configuration that would have something fetched or run."""
+    for key, value in _items(json.loads(file.read_bytes())):
+        if key == "auto_map":
+            raise WeightsError(f"{file} is not used: it names code to run (auto_map).")
+        # Of timm, whose names may be addresses: "hf-hub:someone/model".
+        if key == "architecture" and isinstance(value, str) and ":" in value:
+            raise WeightsError(f"{file} is not used: it names a model elsewhere ({value}).")
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    """All keys with their values, at any depth."""
+    if isinstance(value, dict):
+        yield from value.items()
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            yield from _items(inner)
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Keep what the library says while loading off the screen: we compare the tensors ourselves."""
+    thread, log = threading.get_ident(), transformers.utils.logging
+    handlers = list(logging.getLogger("transformers").handlers)
+
+    def elsewhere(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    bars = log.is_progress_bar_enabled()
+    for handler in handlers:
+        handler.addFilter(elsewhere)
+    if bars:
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            log.enable_progress_bar()
+        for handler in handlers:
+            handler.removeFilter(elsewhere)

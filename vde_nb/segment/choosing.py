@@ -1,0 +1,265 @@
+"""Which segmenter a name stands for, whether it is ready, and what is used when it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from vde_nb._extras import absent, need
+from vde_nb.errors import MissingExtraError, SettingError, WeightsError
+from vde_nb.segment.base import Segmenter
+from vde_nb.segment.graphcut import GraphCut
+from vde_nb.segment.none import KeepMask
+from vde_nb.settings import SegmentSettings, nearest
+
+if TYPE_CHECKING:
+    from vde_nb.segment.models import Model
+    from vde_nb.segment.predictor import Predictor
+
+__all__ = ["Chosen", "Entry", "check_segmenter", "choose", "segmenter_entries"]
+
+#: What each backend imports; the extra [sam] installs all of it.
+_NEEDS = {
+    "segment_anything": ("torch", "torchvision", "segment_anything"),
+    "transformers": ("torch", "torchvision", "transformers", "safetensors"),
+}
+#: Seconds before weights that could not be had are asked for again: a blocked network answers
+#: slowly, and a slider asks often.
+_PATIENCE = 120.0
+_failures: dict[Model, tuple[float, str]] = {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the table of segmenters.
+
+    Attributes
+    ----------
+    name
+        What users choose it by.
+    title
+        What people see.
+    summary
+        One sentence.
+    ready
+        Whether it runs without fetching or installing anything.
+    how
+        Empty when it is ready; else what to do, in a few words: ``"download 375 MB"``.
+    model
+        The trained model behind it, None for what is embedded.
+    """
+
+    name: str
+    title: str
+    summary: str
+    ready: bool = True
+    how: str = ""
+    model: Model | None = None
+
+
+_EMBEDDED = (
+    Entry(
+        "graphcut",
+        "Graph cut",
+        "Embedded, no weights: the heatmap as evidence, the edges of both pictures as border.",
+    ),
+    Entry("none", "None", "Keeps the detected mask."),
+    Entry("auto", "Automatic", "The best model that is ready without a download, else graph cut."),
+)
+_MAKE: dict[str, Callable[[], Segmenter]] = {"graphcut": GraphCut, "none": KeepMask}
+
+
+def segmenter_entries() -> dict[str, Entry]:
+    """Every segmenter by its name: what is embedded, then the models."""
+    from vde_nb.segment.models import MODELS
+
+    found = {entry.name: entry for entry in _EMBEDDED}
+    return {**found, **{name: _model_entry(model) for name, model in MODELS.items()}}
+
+
+def _model_entry(model: Model) -> Entry:
+    from vde_nb.segment.weights import find
+
+    what = f"{model.family}, {model.parameters:g} million parameters, {model.licence}"
+    missing = absent(*_NEEDS[model.backend])
+    others = absent(*model.requires)
+    if missing:
+        how = f'needs {missing[0]}: pip install "vde-nb[sam]"'
+    elif others:
+        how = f"needs {others[0]}: pip install {others[0]}"
+    elif find(model) is None:
+        how = f"download {model.megabytes} MB"
+    else:
+        how = ""
+    return Entry(model.name, model.title, what, not how, how, model)
+
+
+def check_segmenter(name: str) -> str:
+    """`name`, when there is a segmenter of that name.
+
+    Raises
+    ------
+    SettingError
+        There is none; the message lists the nearest.
+    """
+    if name in _MAKE:
+        return name
+    from vde_nb.segment.models import MODELS
+
+    known = [entry.name for entry in _EMBEDDED] + list(MODELS)
+    if name not in known:
+        close = nearest(name, known)
+        hint = f" Did you mean {close}?" if close else ""
+        raise SettingError(f"There is no segmenter {name!r}: {', '.join(known)}.{hint}")
+    return name
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A segmenter that can be made.
+
+    Attributes
+    ----------
+    name
+        Its own name, also when another was asked for.
+    title
+        What people see.
+    identity
+        Changes when its answers may: the digest of a model's weights.
+    notes
+        What there is to say about the choice, in words.
+    make
+        Makes it.
+    """
+
+    name: str
+    title: str
+    identity: Hashable
+    notes: tuple[str, ...]
+    make: Callable[[], Segmenter]
+
+
+def choose(settings: SegmentSettings) -> Chosen:
+    """The segmenter that `settings` ask for, or the embedded one with a note that says why.
+
+    Weights that are not here are downloaded, see :func:`vde_nb.segment.weights.obtain`; for
+    ``"auto"`` nothing is.
+
+    Raises
+    ------
+    SettingError
+        There is no segmenter of that name, or no such device.
+    MissingExtraError
+        A model was asked for by name, and what runs it is not installed.
+    """
+    name = check_segmenter(settings.segmenter)
+    if name in _MAKE:
+        return _embedded(name)
+    if name == "auto":
+        return _automatic(settings)
+    try:
+        return _named(settings)
+    except WeightsError as error:
+        return _embedded("graphcut", str(error))
+
+
+def predictor(name: str = "auto", **settings: Any) -> Predictor:
+    """A loaded model, for prompts of your own: each picture is encoded once and then kept.
+
+    Parameters
+    ----------
+    name
+        Of a model, see :func:`vde_nb.segmenters`; ``"auto"``: the best that is ready.
+    **settings
+        ``sam_device``, ``sam_precision``, ``sam_compile``.
+
+    Returns
+    -------
+    Predictor
+        Its ``embed(image)`` and ``predict(embedded, prompts)`` do the work.
+
+    Raises
+    ------
+    SettingError
+        There is no such model, or for ``"auto"`` none that is ready.
+    WeightsError, MissingExtraError
+        The weights cannot be had; what runs the model is not installed.
+    """
+    from vde_nb.segment.neural import SamSegmenter, predictor_for
+
+    wanted = SegmentSettings(segmenter=check_segmenter(name), **settings)
+    if name in _MAKE:
+        raise SettingError(f"{name} is no model; vde_nb.segmenters() lists those there are.")
+    chosen = _automatic(wanted) if name == "auto" else _named(wanted)
+    made = chosen.make()
+    if not isinstance(made, SamSegmenter):
+        raise SettingError("No model is ready; vde_nb.segmenters() lists those that can be had.")
+    return predictor_for(made.name, made.options)
+
+
+def _named(settings: SegmentSettings) -> Chosen:
+    """The model of that name, downloaded where it must be."""
+    from vde_nb.segment.models import MODELS
+
+    model = MODELS[settings.segmenter]
+    for module in _NEEDS[model.backend]:
+        if absent(module):
+            need(module, "sam", model.title)
+    for module in absent(*model.requires):
+        raise MissingExtraError(f"{model.title} needs {module}: pip install {module}")
+    return _neural(model, settings)
+
+
+def _embedded(name: str, *notes: str) -> Chosen:
+    title = next(entry.title for entry in _EMBEDDED if entry.name == name)
+    return Chosen(name, title, name, notes, _MAKE[name])
+
+
+def _automatic(settings: SegmentSettings) -> Chosen:
+    ready = [entry.model for entry in segmenter_entries().values() if entry.ready and entry.model]
+    if ready:
+        from vde_nb.segment._device import pick_device
+
+        is_slow = pick_device(settings.sam_device) == "cpu"
+        ready.sort(key=lambda one: (one.speed if is_slow else one.quality, one.name))
+    for model in ready:
+        try:
+            chosen = _neural(model, settings)
+        except (WeightsError, MissingExtraError):
+            continue  # not what it seemed; the next may be
+        note = f"{model.title} draws the outlines (segmenter='auto')."
+        return Chosen(chosen.name, chosen.title, chosen.identity, (note,), chosen.make)
+    return _embedded(
+        "graphcut",
+        "Graph cut draws the outlines (segmenter='auto'): no model is ready; "
+        "vde_nb.segmenters() lists those that can be had.",
+    )
+
+
+def _neural(model: Model, settings: SegmentSettings) -> Chosen:
+    from vde_nb.segment.neural import SamOptions, SamSegmenter
+    from vde_nb.segment.weights import obtain
+
+    failed = _failures.get(model)
+    if failed is not None and time.monotonic() - failed[0] < _PATIENCE:
+        raise WeightsError(failed[1])
+    try:
+        weights = obtain(model)
+    except WeightsError as error:
+        _failures[model] = time.monotonic(), str(error)
+        raise
+    options = SamOptions(
+        device=settings.sam_device,
+        precision=settings.sam_precision,
+        compile=settings.sam_compile,
+        multimask={"one": False, "three": True}.get(settings.sam_masks, "auto"),
+        clip=settings.sam_clip,
+        min_island=settings.sam_islands,
+        views=settings.sam_views,
+        zoom=settings.sam_zoom,
+    )
+    identity = (model.name, weights.digest)
+    return Chosen(model.name, model.title, identity, (), partial(SamSegmenter, model.name, options))

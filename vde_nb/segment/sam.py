@@ -1,0 +1,93 @@
+"""SAM 1 as its authors run it: checkpoints of the segment-anything package.
+
+The input is made exactly as by their ``SamPredictor`` (Kirillov et al., ICCV 2023): Pillow's
+bilinear filter, the longer side to 1024 pixels, padding at the right and below.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vde_nb.segment._backend import Fit
+from vde_nb.segment._checkpoint import read_sam
+from vde_nb.segment._torch import TorchBackend, longest_side
+
+if TYPE_CHECKING:
+    from vde_nb.segment.weights import Weights
+
+__all__ = ["SamBackend"]
+
+
+class SamBackend(TorchBackend):
+    """A model of the segment-anything package.
+
+    Parameters
+    ----------
+    weights
+        A ``.pth`` or ``.safetensors`` file.
+    device, precision, compile
+        As in :func:`vde_nb.segment._backend.open_backend`.
+
+    Raises
+    ------
+    WeightsError
+        The file is not a checkpoint of that model.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        device: str = "cpu",
+        precision: str = "fp32",
+        compile: bool = False,
+    ) -> None:
+        network = read_sam(weights.path, weights.model.architecture)
+        encoder = network.image_encoder
+        super().__init__(
+            weights,
+            network,
+            encoder,
+            encoder.blocks,
+            device=device,
+            precision=precision,
+            compile=compile,
+        )
+        self.side = encoder.img_size
+        self.grid = 4 * network.prompt_encoder.image_embedding_size[0]
+        self.preprocessing = f"longest-{self.side}-pillow"
+
+    def fit(self, height: int, width: int) -> Fit:
+        """The longer side fills the frame."""
+        return longest_side(height, width, self.side)
+
+    def _input(self, image: npt.NDArray[np.uint8]) -> Any:
+        fit = self.fit(*image.shape[:2])
+        small = Image.fromarray(np.ascontiguousarray(image)).resize(
+            (fit.inner_w, fit.inner_h), Image.Resampling.BILINEAR
+        )
+        tensor = self._torch.from_numpy(np.array(small).transpose(2, 0, 1).copy())
+        return self._network.preprocess(tensor.to(self.device)[None])
+
+    def _encoded(self, tensor: Any) -> dict[str, Any]:
+        return {"image": self._network.image_encoder(tensor)}
+
+    def _decoded(
+        self, loaded: Any, boxes: Any, points: Any, labels: Any, masks: Any, multimask: bool
+    ) -> tuple[Any, Any]:
+        prompts = self._network.prompt_encoder
+        sparse, dense = prompts(
+            points=None if points is None else (points, labels), boxes=boxes, masks=masks
+        )
+        logits, iou = self._network.mask_decoder(
+            image_embeddings=loaded["image"],
+            image_pe=prompts.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=multimask,
+        )
+        return logits, iou
