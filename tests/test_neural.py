@@ -461,9 +461,11 @@ def test_two_models_stay_loaded_and_the_one_used_longest_ago_goes(registry) -> N
     for name in ("sam_vit_b", "sam_vit_l", "sam_vit_b", "sam_vit_h", "sam_vit_b"):
         predictor_for(name, options)
     assert [digest for digest, *_ in registry.opened] == ["sam_vit_b", "sam_vit_l", "sam_vit_h"]
+    predictor_for("sam_vit_l", options)
+    assert len(registry.opened) == 4, "it had gone"
     neural.release()
-    predictor_for("sam_vit_b", options)
-    assert len(registry.opened) == 4
+    predictor_for("sam_vit_l", options)
+    assert len(registry.opened) == 5
 
 
 def test_replaced_weights_are_loaded_anew(registry) -> None:

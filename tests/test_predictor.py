@@ -442,6 +442,16 @@ def test_no_numbers_in_the_answers_make_empty_masks_without_a_warning() -> None:
 # -- with a real network --------------------------------------------------------------------
 
 
+@pytest.fixture
+def one_thread():
+    """Tiny networks lose more time with waking threads than they win."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def their_masks(kind: str, path: Path, image: np.ndarray, prompt: Prompt) -> np.ndarray:
     """What the model's own library answers, one mask at the picture's size."""
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
@@ -479,7 +489,7 @@ def their_masks(kind: str, path: Path, image: np.ndarray, prompt: Prompt) -> np.
 
 @pytest.mark.parametrize("kind", ["segment_anything", "sam2"])
 def test_with_a_real_network_masks_are_those_of_its_own_library(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
     pytest.importorskip("segment_anything")
     is_file = kind == "segment_anything"

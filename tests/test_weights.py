@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -209,6 +210,7 @@ def test_an_interrupt_leaves_a_part_that_the_next_attempt_goes_on_with(place: Pl
     assert place.get().path.read_bytes() == CONTENT
     assert place.names() == ["sam.pth"]
     assert place.server.seen[-1]["Range"] == f"bytes={have}-"
+    assert place.server.seen[-1]["If-Range"] == '"one"'
 
 
 def test_progress_is_told_to_whoever_listens(place: Place) -> None:
@@ -253,13 +255,30 @@ def test_a_connection_that_breaks_every_time_is_given_up_but_not_forgotten(place
 def test_a_file_that_changed_meanwhile_is_downloaded_from_the_beginning(
     place: Place, etag: str
 ) -> None:
+    model = plain(place.server, digest="")
     place.server.files["/sam.pth"] = b"x" * len(CONTENT)
     place.server.cut = [10**6] * 4
     place.server.etag = '"one"' if etag == '"two"' else etag
     with pytest.raises(WeightsError, match="ended after"):
-        place.get()
+        download(model, schemes=("http",))
     place.server.files["/sam.pth"], place.server.etag = CONTENT, etag
-    assert place.get().path.read_bytes() == CONTENT
+    assert download(model, schemes=("http",)).path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("have", [b"x" * 10**6, b"x" * 2 * len(CONTENT)])
+@pytest.mark.parametrize("address", ["", "https://elsewhere.example/sam.pth"])
+def test_a_part_of_another_file_is_not_gone_on_with(
+    place: Place, have: bytes, address: str
+) -> None:
+    model = plain(place.server, digest="")
+    if not address and len(have) < len(CONTENT):
+        place.server.etag = '"two"'
+    place.folder.mkdir(parents=True)
+    (place.folder / "sam.pth.part").write_bytes(have)
+    (place.folder / "sam.pth.part.json").write_text(
+        json.dumps({"address": address or model.address, "validator": '"one"'})
+    )
+    assert download(model, schemes=("http",)).path.read_bytes() == CONTENT
 
 
 def test_a_server_that_goes_on_with_another_file_is_not_believed(place: Place) -> None:
@@ -289,6 +308,7 @@ def test_when_all_had_arrived_nothing_is_sent_again(place: Place) -> None:
     )
     assert place.get().path.read_bytes() == CONTENT
     assert place.names() == ["sam.pth"]
+    assert len(place.server.seen) == 1
 
 
 @pytest.mark.parametrize("validator", ['"one"', '"one"\r\nX: y', None, 3])
@@ -369,23 +389,25 @@ def test_links_are_followed_to_weights_but_not_to_a_part(place: Place, tmp_path:
     assert find(place.model) == Weights(place.model, place.folder / "sam.pth", "cache")
 
 
-def test_a_blocked_network_says_address_file_and_folder_and_leaves_nothing(place: Place) -> None:
-    place.server.close()
+def test_a_blocked_network_says_address_file_and_folder_and_leaves_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody:  # a port where nobody listens
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}/sam.pth"
+    waits: list[float] = []
+    monkeypatch.setattr(_download, "_wait", lambda seconds, _: waits.append(seconds))
     with pytest.raises(WeightsError) as caught:
-        obtain_over_http(place.model)
+        download(plain(place.server, address=address), schemes=("http",))
     for part in (
         "the network does not lead there",
-        f"Address: {place.server.url}/sam.pth",
+        f"Address: {address}",
         f"put sam.pth into {place.folder}",
         "graphcut",
     ):
         assert part in str(caught.value)
     assert place.names() == []
-    place.server.__init__()  # type: ignore[misc] - for the fixture to close
-
-
-def obtain_over_http(model: Model) -> Weights:
-    return find(model) or download(model, schemes=("http",))
+    assert waits == [], "nobody waits for what is blocked"
 
 
 @pytest.mark.parametrize(
@@ -556,6 +578,7 @@ def test_the_cache_of_the_hub_is_looked_through(place: Place) -> None:
     assert found() == b, "the main branch"
     assert found(revision=a) == a, "the one that was pinned"
     (folder / "refs/main").write_text("../../../elsewhere")
+    model_folder(place.hub.parent / "elsewhere")
     assert found() == c
     (folder / "snapshots" / c / "config.json").unlink()
     assert found() == b, "one that is complete"
@@ -730,7 +753,9 @@ def test_a_later_process_remembers_the_digest_of_large_files(
     monkeypatch.setattr(_digests, "_known", {})
     assert Weights(place.model, file, "given").digest == digest
     assert reads == []
-    for damage in ("[", "[[1]]", '[["x", 1, 2, "not hex"]]', "{}", "[3]"):
+    found = file.stat()
+    wrong = json.dumps([[str(file), found.st_size, found.st_mtime_ns, "not hex"]])
+    for damage in ("[", "[[1]]", wrong, "{}", "[3]"):
         (place.folder / "digests.json").write_text(damage)
         monkeypatch.setattr(_digests, "_known", {})
         assert Weights(place.model, file, "given").digest == "0" * 32

@@ -83,18 +83,23 @@ def _list(options: argparse.Namespace) -> int:
         if model.access and not found[name]
     ]
     lines.append(f"Looked for in: {', '.join(map(_short, folders()))}")
-    lines += [one for one in (note(), _missing()) if one]
+    lines += [*filter(None, [note()]), *_missing()]
     _say("\n".join(lines))
     return 0
 
 
-def _missing() -> str:
+def _missing() -> list[str]:
+    """What has to be installed before models run."""
     from vde_nb._extras import absent
+    from vde_nb.segment.models import MODELS
 
     missing = absent("torch", "segment_anything", "transformers")
-    return (
-        f'To use them, install {", ".join(missing)}: pip install "vde-nb[sam]"' if missing else ""
-    )
+    lines = [f'To use them, install {", ".join(missing)}: pip install "vde-nb[sam]"']
+    return (lines if missing else []) + [
+        f"{model.title} needs {module}: pip install {module}"
+        for model in MODELS.values()
+        for module in absent(*model.requires)
+    ]
 
 
 def _download(options: argparse.Namespace) -> int:

@@ -131,7 +131,8 @@ def compare(
     """
     method = default_method(preset) if method is None else get_method(method).name
     chosen = resolve(method, preset, **settings)
-    check_segmenter(chosen.segment.segmenter)  # a wrong name is told before any work is done
+    # What cannot be is told before any work is done.
+    check_segmenter(chosen.segment.segmenter, installed=True)
     said = checked_prompts(prompts), checked_reviews(reviews)
     stage = Stages(cache, progress=progress)
     if isinstance(reference, ImagePair):
@@ -171,7 +172,7 @@ def again(
     chosen = resolve(method, preset, **{**given, **changes})
     if chosen.images != old.images:
         raise SettingError(_TOO_LATE)
-    check_segmenter(chosen.segment.segmenter)
+    check_segmenter(chosen.segment.segmenter, installed=True)
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)

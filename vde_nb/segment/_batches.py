@@ -97,7 +97,7 @@ class Prediction:
     def mask(self, frame: Box | None = None, which: int | None = None) -> Bool:
         """One of the masks at the picture's resolution.
 
-        Upstream's interpolation to the bit of float32 rounding, but computed inside `frame` only.
+        Interpolated as upstream does it, but inside `frame` only.
 
         Parameters
         ----------

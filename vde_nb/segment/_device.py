@@ -23,10 +23,11 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 #: ``"auto"`` is fp32 except on CUDA, where the encoder runs in bf16, or fp16 on older cards.
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
-_CPU_CHUNK = 8  # prompts: more in one call gain nothing on a CPU and cost 60 MB each
-# Bytes of decoding one prompt per cell of the mask grid, at the decoder's peak (measured on
-# ViT-B, SAM 2.1 and SAM-HQ, the greediest), and the share of the free memory that may go to it.
-_BYTES_PER_CELL, _SHARE = 2400, 0.5
+_CPU_CHUNK = 8  # prompts: more in one call gain nothing on a CPU and cost 40 MB each
+# Bytes of decoding one prompt per cell of the mask grid, at the decoder's peak (40 MB in SAM and
+# SAM 2.1, 98 MB in SAM-HQ, where masks have 256 x 256 cells), and the share of the free memory that
+# may go to it.
+_BYTES_PER_CELL, _SHARE = 1600, 0.5
 _MOST = 256  # prompts: beyond this a GPU is busy anyway
 
 _NAME = re.compile(r"(cpu|mps|cuda(:\d+)?)")

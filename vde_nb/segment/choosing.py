@@ -97,13 +97,15 @@ def _model_entry(model: Model) -> Entry:
     return Entry(model.name, model.title, what, not how, how, model)
 
 
-def check_segmenter(name: str) -> str:
-    """`name`, when there is a segmenter of that name.
+def check_segmenter(name: str, *, installed: bool = False) -> str:
+    """`name`, when there is a segmenter of that name, and what it needs is `installed`.
 
     Raises
     ------
     SettingError
         There is none; the message lists the nearest.
+    MissingExtraError
+        What runs the model is not installed; only with `installed`.
     """
     if name in _MAKE:
         return name
@@ -114,6 +116,13 @@ def check_segmenter(name: str) -> str:
         close = nearest(name, known)
         hint = f" Did you mean {close}?" if close else ""
         raise SettingError(f"There is no segmenter {name!r}: {', '.join(known)}.{hint}")
+    if installed and name in MODELS:
+        model = MODELS[name]
+        for module in _NEEDS[model.backend]:
+            if absent(module):
+                need(module, "sam", model.title)
+        for module in absent(*model.requires):
+            raise MissingExtraError(f"{model.title} needs {module}: pip install {module}")
     return name
 
 
@@ -204,13 +213,7 @@ def _named(settings: SegmentSettings) -> Chosen:
     """The model of that name, downloaded where it must be."""
     from vde_nb.segment.models import MODELS
 
-    model = MODELS[settings.segmenter]
-    for module in _NEEDS[model.backend]:
-        if absent(module):
-            need(module, "sam", model.title)
-    for module in absent(*model.requires):
-        raise MissingExtraError(f"{model.title} needs {module}: pip install {module}")
-    return _neural(model, settings)
+    return _neural(MODELS[check_segmenter(settings.segmenter, installed=True)], settings)
 
 
 def _embedded(name: str, *notes: str) -> Chosen:
@@ -241,16 +244,18 @@ def _automatic(settings: SegmentSettings) -> Chosen:
 
 def _neural(model: Model, settings: SegmentSettings) -> Chosen:
     from vde_nb.segment.neural import SamOptions, SamSegmenter
-    from vde_nb.segment.weights import obtain
+    from vde_nb.segment.weights import find, obtain
 
-    failed = _failures.get(model)
-    if failed is not None and time.monotonic() - failed[0] < _PATIENCE:
-        raise WeightsError(failed[1])
-    try:
-        weights = obtain(model)
-    except WeightsError as error:
-        _failures[model] = time.monotonic(), str(error)
-        raise
+    weights = find(model)
+    if weights is None:
+        failed = _failures.get(model)
+        if failed is not None and time.monotonic() - failed[0] < _PATIENCE:
+            raise WeightsError(failed[1])
+        try:
+            weights = obtain(model)
+        except WeightsError as error:
+            _failures[model] = time.monotonic(), str(error)
+            raise
     options = SamOptions(
         device=settings.sam_device,
         precision=settings.sam_precision,

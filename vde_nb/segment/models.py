@@ -120,22 +120,23 @@ def _hub(
 
 
 # Where the facts are from, all looked up in November 2026:
-# - Addresses of Meta's files: README of facebookresearch/segment-anything. Their SHA-256: the
-#   registry of micro-sam (computational-cell-analytics) and SlicerSegmentAnything, independently of
-#   each other the same. Their MD5, which the file names begin: IOPaint (Sanster) and others.
+# - Addresses of Meta's files: README of facebookresearch/segment-anything. Their SHA-256: micro-sam
+#   (computational-cell-analytics) and an extension of 3D Slicer, independently of each other the
+#   same. The file names carry the beginning of the MD5, as IOPaint (Sanster) and others confirm.
 # - Commits, sizes and SHA-256 on the hub: what several public projects that pin these models name
-#   (the tables of the hub itself could not be asked). SAM 2.1 base+ and EdgeTAM are each pinned by
-#   two projects or more. Where only the hub knows the checksum, it is taken from its answer.
+#   (the hub itself could not be asked); each is named by two of them or more. Where only the hub
+#   knows the checksum, it is taken from the hub's answer to the download.
 # - Commits of SlimSAM: the hub's lists of files, which show the weights unchanged since then.
 # - SAM-HQ: syscv-community is kept by the transformers team; the cards on the hub name no licence,
 #   the models' own repository (SysCV/sam-hq) is under Apache-2.0. Large: 4 bytes a parameter.
 # - EdgeTAM: the port that the documentation of transformers uses. It holds the video model, of
 #   which the image model is a part; so does SAM 3, whose download is thus larger than its model.
-# - Parameters: counted in the architectures as transformers 5.23 builds them; SlimSAM: from the
-#   size of its file.
-# - `speed`: by the multiplications of the encoder for one picture, counted the same way, from 23e9
-#   (SlimSAM-77, its paper) over 146e9 (SAM 2.1 tiny) and 486e9 (ViT-B) to 2980e9 (ViT-H).
-#   `quality`: a judgement from the papers' tables, not measured here.
+# - Parameters: counted in the architectures as transformers 5.23 builds them; EdgeTAM: its page;
+#   SlimSAM: from the size of its file.
+# - `speed`: by the multiplications of the encoder for one picture, counted the same way, from 21e9
+#   (SlimSAM-77, its card) over 146e9 (SAM 2.1 tiny) and 486e9 (ViT-B) to 2980e9 (ViT-H); EdgeTAM,
+#   made for telephones, is put first. No times were measured.
+#   `quality`: a judgement from the papers' tables, not measured here either.
 _TABLE = (
     _meta(
         "B",

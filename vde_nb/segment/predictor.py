@@ -72,6 +72,8 @@ class Predictor:
         self.backend = backend
         self.cache = cache
         self._chunk = chunk
+        # Once: the file may go while the model stays loaded.
+        self._weights = "" if backend.weights is None else backend.weights.digest
         self._places = Places(backend, spare)
         self._encoding, self._lock = threading.Lock(), threading.Lock()
         self._recent: OrderedDict[str, Arrays] = OrderedDict()
@@ -108,9 +110,9 @@ class Predictor:
         -------
         Embedded
             The same whether the encoding was kept or not: it is rounded to float16 before use,
-            as it is kept. Rounding moves an encoding by at most 2**-11 (0.05 %) of each number;
-            on ViT-B's real architecture with random weights masks keep an IoU of 0.999 and
-            more with those of the unrounded one.
+            as it is kept, which moves each number by at most 0.05 %. With random weights of
+            ViT-B's architecture the masks of 64 boxes overlap by 0.9997 and more (intersection
+            over union) with those of the unrounded encoding, and predicted IoU moves by 0.003.
 
         Raises
         ------
@@ -140,9 +142,8 @@ class Predictor:
         return Embedded(key, box, fit, kept, "kept", self._cache_notes())
 
     def _key(self, digest: str, backend: Backend) -> str:
-        weights = "" if backend.weights is None else backend.weights.digest
         return embedding_key(
-            digest, backend.model.name, weights, backend.preprocessing, backend.precision
+            digest, backend.model.name, self._weights, backend.preprocessing, backend.precision
         )
 
     def _find(self, key: str) -> Arrays | None:

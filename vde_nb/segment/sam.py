@@ -1,17 +1,21 @@
 """SAM 1 as its authors run it: checkpoints of the segment-anything package.
 
 The input is made exactly as by their ``SamPredictor`` (Kirillov et al., ICCV 2023): Pillow's
-bilinear filter, the longer side to 1024 pixels, padding at the right and below.
+bilinear filter, the longer side to 1024 pixels, padding at the right and below. Their attention is
+computed by torch's fused kernel, which gives the same numbers to six digits; on one thread of a CPU
+a block that looks at the whole picture takes 2.3 s instead of 3.2 s.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from vde_nb._extras import need
 from vde_nb.segment._backend import Fit
 from vde_nb.segment._checkpoint import read_sam
 from vde_nb.segment._torch import TorchBackend, longest_side
@@ -48,6 +52,8 @@ class SamBackend(TorchBackend):
     ) -> None:
         network = read_sam(weights.path, weights.model.architecture)
         encoder = network.image_encoder
+        for block in encoder.blocks:
+            block.attn.forward = partial(_attend, block.attn)
         super().__init__(
             weights,
             network,
@@ -91,3 +97,32 @@ class SamBackend(TorchBackend):
             multimask_output=multimask,
         )
         return logits, iou
+
+
+def _attend(attention: Any, x: Any) -> Any:
+    """Replace the ``forward`` of segment-anything's ``Attention``: same weights, same result.
+
+    Parameters
+    ----------
+    attention
+        ``segment_anything.modeling.image_encoder.Attention`` with relative positions.
+    x
+        ``(B, H, W, C)``, windows or whole pictures of tokens.
+    """
+    torch = need("torch", "sam", "SAM")
+    positions = need("segment_anything.modeling.image_encoder", "sam", "SAM").get_rel_pos
+    many, height, width, _ = x.shape
+    heads, tokens = attention.num_heads, height * width
+    qkv = attention.qkv(x).reshape(many, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    q, k, v = qkv.unbind(0)
+    # The bias of a pair of tokens is the sum of what rows and columns between them give.
+    places = q.reshape(many * heads, height, width, -1)
+    rows = positions(height, height, attention.rel_pos_h)
+    columns = positions(width, width, attention.rel_pos_w)
+    of_rows = torch.einsum("bhwc,hkc->bhwk", places, rows)
+    of_columns = torch.einsum("bhwc,wkc->bhwk", places, columns)
+    bias = of_rows[..., :, None] + of_columns[..., None, :]
+    mixed = torch.nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=bias.reshape(many, heads, tokens, tokens)
+    )
+    return attention.proj(mixed.transpose(1, 2).reshape(many, height, width, -1))

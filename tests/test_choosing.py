@@ -1,0 +1,192 @@
+"""Which segmenter a name stands for, and what is used, and said, when it is not ready."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vde_nb as vde
+from tests.sam_models import tiny, tiny_sam
+from vde_nb.segment import choosing
+from vde_nb.segment.choosing import choose, segmenter_entries
+from vde_nb.segment.models import MODELS
+from vde_nb.settings import SegmentSettings
+
+SQUARE = (40, 30, 30, 20)
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VDE_NB_OFFLINE", "1")
+    monkeypatch.setenv("VDE_NB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("VDE_NB_WEIGHTS", raising=False)
+    monkeypatch.setattr(choosing, "_failures", {})
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_sam(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture
+def toy(checkpoint: Path) -> Iterator[str]:
+    vde.add_model("toy", checkpoint, "Toy SAM")
+    yield "toy"
+    vde.remove_model("toy")
+
+
+@pytest.fixture
+def pair() -> tuple[Any, Any]:
+    reference = np.random.default_rng(0).integers(60, 70, (90, 120, 3), np.uint8)
+    current = reference.copy()
+    x, y, w, h = SQUARE
+    current[y : y + h, x : x + w] = (200, 60, 40)
+    return reference, current
+
+
+def settings(name: str, **others: Any) -> SegmentSettings:
+    return SegmentSettings(segmenter=name, **others)
+
+
+def test_the_embedded_ones_need_nothing() -> None:
+    for name in ("graphcut", "none"):
+        chosen = choose(settings(name))
+        assert (chosen.name, chosen.notes) == (name, ())
+        assert chosen.make().name == name
+
+
+def test_a_wrong_name_names_the_nearest() -> None:
+    with pytest.raises(vde.SettingError, match="'sam_vit_b'"):
+        choose(settings("sam_vitb"))
+
+
+def test_without_weights_graph_cut_draws_and_the_note_tells_what_to_do(pair: Any) -> None:
+    result = vde.compare(*pair, segmenter="sam_vit_b", cache=None)
+    assert result.outlined_by == "Graph cut"
+    note = " ".join(result.notes)
+    assert "sam_vit_b_01ec64.pth" in note and "https://dl.fbaipublicfiles.com" in note
+    assert "graphcut" in note
+    assert [one.outline.sum() for one in result.anomalies] == [
+        one.outline.sum() for one in vde.compare(*pair, cache=None).anomalies
+    ]
+
+
+def test_without_weights_nothing_is_asked_of_the_network_at_every_move_of_a_slider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def obtain(model: Any) -> Any:
+        asked.append(model.name)
+        raise vde.WeightsError("blocked")
+
+    monkeypatch.setattr("vde_nb.segment.weights.obtain", obtain)
+    for _ in range(3):
+        assert choose(settings("sam_vit_l")).notes == ("blocked",)
+    assert asked == ["sam_vit_l"]
+
+
+def test_auto_without_any_model_is_graph_cut_and_says_so(pair: Any) -> None:
+    result = vde.compare(*pair, segmenter="auto")
+    assert result.outlined_by == "Graph cut"
+    assert any("segmenter='auto'" in note for note in result.notes)
+
+
+def test_auto_takes_what_is_ready_and_prefers_small_models_on_a_cpu(
+    toy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = choose(settings("auto", sam_device="cpu"))
+    assert chosen.name == toy
+    assert chosen.notes == ("Toy SAM draws the outlines (segmenter='auto').",)
+    slow = dataclasses.replace(MODELS[toy], name="slow", speed=50, quality=0)
+    monkeypatch.setitem(MODELS, "slow", slow)
+    assert choose(settings("auto", sam_device="cpu")).name == toy
+    monkeypatch.setattr("vde_nb.segment._device.pick_device", lambda asked="auto": "cuda")
+    assert choose(settings("auto")).name == "slow"
+
+
+def test_a_model_outlines_and_its_evidence_reaches_the_anomaly(toy: str, pair: Any) -> None:
+    result = vde.compare(*pair, segmenter=toy)
+    assert result.outlined_by == "Toy SAM"
+    evidence = result.anomalies[0].evidence
+    assert {"sam_mask_iou", "sam_mask_shift", "sam_in_reference", "sam_in_current"} <= set(evidence)
+    again = result.again(threshold=60)
+    assert again.timings["segmentation"] < 5000 and again.outlined_by == "Toy SAM"
+
+
+def test_prompts_are_answered_by_the_model(toy: str, pair: Any) -> None:
+    result = vde.compare(*pair, segmenter=toy)
+    marked = result.prompted([{"points": [(10, 10)]}, {"box": (70, 50, 20, 20)}])
+    assert sum(one.origin == "prompted" for one in marked.anomalies) == 2
+    assert marked.outlined_by == "Toy SAM"
+
+
+def test_other_weights_under_the_same_name_are_not_mistaken_for_the_old(
+    toy: str, tmp_path: Path
+) -> None:
+    before = choose(settings(toy)).identity
+    vde.add_model(toy, tiny_sam(tmp_path, seed=1), "Toy SAM")
+    assert choose(settings(toy)).identity != before
+
+
+def test_every_line_of_the_list_says_what_to_do(toy: str) -> None:
+    entries = segmenter_entries()
+    assert list(entries)[:3] == ["graphcut", "none", "auto"]
+    for entry in entries.values():
+        assert entry.ready == (entry.how == "")
+    assert entries["sam_vit_b"].how == "download 375 MB"
+    assert entries[toy].ready
+
+
+def test_what_is_not_installed_is_said_before_work_is_done(
+    monkeypatch: pytest.MonkeyPatch, pair: Any
+) -> None:
+    monkeypatch.setattr(choosing, "absent", lambda *names: [n for n in names if n == "torch"])
+    assert 'pip install "vde-nb[sam]"' in segmenter_entries()["sam_vit_b"].how
+    monkeypatch.setattr(choosing, "need", _no_torch)
+    with pytest.raises(vde.MissingExtraError, match=r"vde-nb\[sam\]"):
+        vde.compare(*pair, segmenter="sam_vit_b", cache=None)
+
+
+def _no_torch(module: str, extra: str, what: str) -> None:
+    raise vde.MissingExtraError(f'{what} needs {module}: pip install "vde-nb[{extra}]"')
+
+
+def test_settings_of_models_are_noted_where_no_model_is_used(pair: Any) -> None:
+    result = vde.compare(*pair, sam_zoom="on")
+    assert "sam_zoom is not used by segmenter='graphcut'." in result.notes
+
+
+def test_work_on_a_model_is_told_and_can_be_stopped(tmp_path: Path, pair: Any) -> None:
+    vde.add_model("told", tiny("sam2", tmp_path / "m"), "Told")
+    told: list[str] = []
+    try:
+        vde.compare(*pair, segmenter="told", progress=told.append)
+        assert any("Told reads the current picture" in line for line in told)
+
+        def stop(line: str) -> None:
+            if "reads" in line:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            vde.compare(pair[0], pair[1][::-1].copy(), segmenter="told", progress=stop)
+        assert vde.compare(*pair, segmenter="told").outlined_by == "Told"
+    finally:
+        vde.remove_model("told")
+
+
+def test_a_predictor_of_ones_own(toy: str) -> None:
+    predictor = vde.predictor(toy)
+    picture = np.random.default_rng(1).integers(0, 255, (60, 80, 3), np.uint8)
+    embedded = predictor.embed(picture)
+    found = predictor.predict(embedded, [vde.Prompt(box=(5, 5, 20, 20))])
+    assert len(found) == 1
+    assert found[0].mask((0, 0, 80, 60)).shape == (60, 80)
+    with pytest.raises(vde.SettingError, match="no model"):
+        vde.predictor("graphcut")
