@@ -478,7 +478,9 @@ def _outlines(
             f"only the {len(largest)} largest are outlined (segment_limit)."
         )
     segmenter = chosen.make()
-    answers = segmenter.prepare(scene).segment([prompts[i] for i in largest])
+    prepared = segmenter.prepare(scene)
+    answers = prepared.segment([prompts[i] for i in largest])
+    notes += prepared.notes
     for i, outline in zip(largest, answers, strict=True):
         if not outline.mask.any():
             notes.append(f"{chosen.title} found nothing in some regions: they keep their mask.")

@@ -20,6 +20,7 @@ from vde_nb.detect import Box
 from vde_nb.errors import SettingError
 from vde_nb.reviewing import checked_box
 from vde_nb.segment import Chosen, Outline, Prompt, Scene
+from vde_nb.settings import EMBEDDED
 
 __all__ = [
     "Outlined",
@@ -194,13 +195,13 @@ def outline_prompts(
     """
     asked = [_asked(prompt, segmenter.name) for prompt in prompts]
     prepared = segmenter.make().prepare(Scene(reference, current, heatmap, key))
-    if segmenter.name == "graphcut":
+    if segmenter.name in EMBEDDED:
         # One by one: what is pointed at next must not change what was outlined before.
         answers = [prepared.segment([prompt])[0] for prompt in asked]
     else:
         answers = prepared.segment(asked)
     outlines: list[Outline | None] = []
-    notes: list[str] = []
+    notes = list(prepared.notes)
     for number, (prompt, answer) in enumerate(zip(asked, answers, strict=True), 1):
         if not answer.mask.any():
             notes.append(f"{segmenter.title} found nothing at prompt {number}: its place is kept.")
@@ -226,8 +227,11 @@ def _asked(prompt: Prompt, segmenter: str) -> Prompt:
         # A box somebody drew is a better start than the hottest part of it: on the samples, the
         # outlines overlap with the truth by 0.80 instead of 0.67 (intersection over union).
         mask = np.ones((h, w), np.bool_)
+    reach = prompt.reach
+    if segmenter not in EMBEDDED:  # a model takes a box for a hint, not for a fence
+        reach = max(reach, round(max(w, h) / 2))
     away = [max(x - px, px - x - w + 1, y - py, py - y - h + 1) for px, py, on in points if on]
-    return replace(prompt, points=points, mask=mask, reach=max([prompt.reach, *away]))
+    return replace(prompt, points=points, mask=mask, reach=max([reach, *away]))
 
 
 def _around(prompt: Prompt) -> Box:

@@ -89,6 +89,11 @@ class Outline:
 class Prepared(Protocol):
     """A segmenter that has looked at a scene."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say about the answers so far as a whole, in words."""
+        ...
+
     def segment(self, prompts: Sequence[Prompt]) -> list[Outline]:
         """One outline per prompt, in order."""
         ...

@@ -100,6 +100,7 @@ class _Prepared:
     """A scene, ready for any number of prompts."""
 
     scene: Scene
+    notes: tuple[str, ...] = ()
 
     def segment(self, prompts: Sequence[Prompt]) -> list[Outline]:
         """One outline per prompt, in order; the order of the prompts makes no difference.

@@ -15,6 +15,7 @@ class KeepMask:
     """Keeps the detected mask; where there is none, the box itself."""
 
     name = "none"
+    notes: tuple[str, ...] = ()
 
     def prepare(self, scene: Scene) -> Prepared:
         """Nothing to prepare."""

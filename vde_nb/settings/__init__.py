@@ -30,6 +30,7 @@ from vde_nb.settings._stages import (
 )
 
 __all__ = [
+    "EMBEDDED",
     "DEFAULT_METHOD",
     "METHOD_DEFAULTS",
     "PRESETS",
