@@ -90,7 +90,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
     # glibc gives threads arenas of their own, which keep what was freed: with two of them, memory
     # that grows is memory that somebody holds.
-    with Lab(tmp_path_factory.mktemp("lab") / "home", MALLOC_ARENA_MAX="2") as server:
+    cache = str(tmp_path_factory.mktemp("cache"))
+    with Lab(
+        tmp_path_factory.mktemp("lab") / "home", MALLOC_ARENA_MAX="2", VDE_NB_CACHE=cache
+    ) as server:
         yield server
 
 

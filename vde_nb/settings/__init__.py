@@ -30,8 +30,8 @@ from vde_nb.settings._stages import (
 )
 
 __all__ = [
-    "EMBEDDED",
     "DEFAULT_METHOD",
+    "EMBEDDED",
     "METHOD_DEFAULTS",
     "PRESETS",
     "PUBLISHED",
