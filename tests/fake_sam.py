@@ -159,4 +159,4 @@ def digest_of(arrays: dict[str, Any]) -> str:
 
 def fake_predictor(**about: Any) -> Predictor:
     """A predictor on a fake backend, without cache."""
-    return Predictor(FakeBackend(**about))
+    return Predictor(FakeBackend(**about), chunk=8)

@@ -420,9 +420,17 @@ def test_the_evidence_of_two_views_is_what_it_says() -> None:
         "in_reference": pytest.approx(0.5 * shared / (800 - shared)),
         "mask_iou": pytest.approx(shared / (800 - shared)),
         "mask_shift": 10.0,
+        "appeared": pytest.approx(0.8 - 0.5 * shared / (800 - shared)),
+        "vanished": 0.0,
+        "moved": pytest.approx(
+            0.5 * shared / (800 - shared) * (1 - shared / (800 - shared)),
+        ),
     }
     appeared = views_evidence([view(10, 10, 20, 20), NOTHING], None)
     assert appeared["mask_iou"] == appeared["in_reference"] == 0 and "mask_shift" not in appeared
+    assert appeared["appeared"] == appeared["in_current"] and appeared["vanished"] == 0
+    vanished = views_evidence([NOTHING, view(10, 10, 20, 20)], None)
+    assert vanished["vanished"] == vanished["in_reference"] > 0 and vanished["appeared"] == 0
 
 
 # -- models that stay loaded ----------------------------------------------------------------

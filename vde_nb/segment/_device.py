@@ -23,7 +23,10 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 #: ``"auto"`` is fp32 except on CUDA, where the encoder runs in bf16, or fp16 on older cards.
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
-_CPU_CHUNK = 8  # prompts: more in one call gain nothing on a CPU and cost 40 MB each
+# Prompts: 80 MB at the peak. On one thread of a CPU (ViT-B, glibc) each of eight in a call takes
+# 136 ms, of two 94 ms, one alone 100 ms: from three on, the decoder's arrays are beyond the 32 MiB
+# that glibc keeps for reuse, and a third of the time goes into fetching pages from the system.
+_CPU_CHUNK = 2
 # Bytes of decoding one prompt per cell of the mask grid, at the decoder's peak (40 MB in SAM and
 # SAM 2.1, 98 MB in SAM-HQ, where masks have 256 x 256 cells), and the share of the free memory that
 # may go to it.

@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -224,12 +225,14 @@ def _safetensors(path: Path) -> dict[str, tuple[int, ...]]:
 def _pickled(path: Path) -> dict[str, tuple[int, ...]]:
     torch = need("torch", "sam", path.name)
     try:
-        state = torch.load(
-            path,
-            map_location="cpu",
-            weights_only=True,  # builds tensors and plain containers; refuses any other code
-            mmap=zipfile.is_zipfile(path),  # files of torch before 1.6 cannot be mapped
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of pickles that are refused anyway
+            state = torch.load(
+                path,
+                map_location="cpu",
+                weights_only=True,  # builds tensors and plain containers; refuses any other code
+                mmap=zipfile.is_zipfile(path),  # files of torch before 1.6 cannot be mapped
+            )
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path} is not opened: it is no checkpoint, or it holds code that would run on "

@@ -136,7 +136,9 @@ def views_evidence(views: Sequence[View], detected: View | None) -> dict[str, fl
         empty, ``mask_shift``, the pixels between their centroids. High ``mask_iou`` and low
         ``mask_shift`` say that the object is in both and changed on the spot; high
         ``in_current`` and low ``in_reference`` that it appeared; the other way round that it
-        vanished; both high and a shift that it moved.
+        vanished; both high and a shift that it moved. ``appeared``, ``vanished`` and ``moved``
+        put that into one number each, 0 to 1: how much more the object is in one picture than in
+        the other, and how much it is in both with masks that do not overlap.
     """
     index = best_view(views, detected)
     chosen, held = views[index], detected or views[index]
@@ -145,6 +147,9 @@ def views_evidence(views: Sequence[View], detected: View | None) -> dict[str, fl
         found[name] = agreement(view, held)
     if len(views) > 1:
         found["mask_iou"] = overlap(views[0], views[1])
+        now, before = found["in_current"], found["in_reference"]
+        found["appeared"], found["vanished"] = max(0.0, now - before), max(0.0, before - now)
+        found["moved"] = min(now, before) * (1 - found["mask_iou"])
         if views[0].area and views[1].area:
             found["mask_shift"] = math.dist(views[0].centroid, views[1].centroid)
     return found
