@@ -12,7 +12,7 @@ import pytest
 
 import vde_nb as vde
 from tests.sam_models import tiny, tiny_sam
-from vde_nb.segment import choosing
+from vde_nb.segment import choosing, embeddings
 from vde_nb.segment.choosing import choose, segmenter_entries
 from vde_nb.segment.models import MODELS
 from vde_nb.settings import SegmentSettings
@@ -87,9 +87,14 @@ def test_without_weights_nothing_is_asked_of_the_network_at_every_move_of_a_slid
         raise vde.WeightsError("blocked")
 
     monkeypatch.setattr("vde_nb.segment.weights.obtain", obtain)
+    monkeypatch.setattr(choosing, "_SLOW", -1.0)
     for _ in range(3):
-        assert choose(settings("sam_vit_l")).notes == ("blocked",)
+        (note,) = choose(settings("sam_vit_l")).notes
+        assert note.startswith("blocked") and "graphcut, draws the outlines" in note
     assert asked == ["sam_vit_l"]
+    monkeypatch.delenv("VDE_NB_OFFLINE")  # what forbade it may be gone
+    choose(settings("sam_vit_l"))
+    assert len(asked) == 2
 
 
 def test_auto_without_any_model_is_graph_cut_and_says_so(pair: Any) -> None:
@@ -104,11 +109,13 @@ def test_auto_takes_what_is_ready_and_prefers_small_models_on_a_cpu(
     chosen = choose(settings("auto", sam_device="cpu"))
     assert chosen.name == toy
     assert chosen.notes == ("Toy SAM draws the outlines (segmenter='auto').",)
-    slow = dataclasses.replace(MODELS[toy], name="slow", speed=50, quality=0)
-    monkeypatch.setitem(MODELS, "slow", slow)
-    assert choose(settings("auto", sam_device="cpu")).name == toy
-    monkeypatch.setattr("vde_nb.segment._device.pick_device", lambda asked="auto": "cuda")
-    assert choose(settings("auto")).name == "slow"
+    small = dataclasses.replace(MODELS[toy], name="small", speed=1, quality=9)
+    large = dataclasses.replace(MODELS[toy], name="large", speed=9, quality=1)
+    for one in (large, small):
+        monkeypatch.setitem(MODELS, one.name, one)
+    assert choose(settings("auto", sam_device="cpu")).name == "small"
+    monkeypatch.setattr("vde_nb.segment.choosing._is_slow", lambda device: False)
+    assert choose(settings("auto")).name == "large"
 
 
 def test_a_model_outlines_and_its_evidence_reaches_the_anomaly(toy: str, pair: Any) -> None:
@@ -118,6 +125,82 @@ def test_a_model_outlines_and_its_evidence_reaches_the_anomaly(toy: str, pair: A
     assert {"sam_mask_iou", "sam_mask_shift", "sam_in_reference", "sam_in_current"} <= set(evidence)
     again = result.again(threshold=60)
     assert again.timings["segmentation"] < 5000 and again.outlined_by == "Toy SAM"
+
+
+def test_a_published_model_goes_before_one_nobody_has_ranked(
+    toy: str, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(checkpoint.parent))
+    shipped = dataclasses.replace(
+        MODELS[toy], name="shipped", path=None, file=checkpoint.name, speed=50
+    )
+    monkeypatch.setitem(MODELS, "shipped", shipped)
+    assert choose(settings("auto", sam_device="cpu")).name == "shipped"
+
+
+def test_a_damaged_file_is_told_and_something_else_draws(
+    toy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pair: Any
+) -> None:
+    (tmp_path / "sam_vit_b_01ec64.pth").write_bytes(b"cut off" * 100)
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(tmp_path))
+    named = vde.compare(*pair, segmenter="sam_vit_b", cache=None)
+    assert named.outlined_by == "Graph cut"
+    assert any("sam_vit_b_01ec64.pth" in note and "graphcut" in note for note in named.notes)
+    best = vde.compare(*pair, segmenter="auto", cache=None)
+    assert best.outlined_by == "Toy SAM"
+    assert any(note.startswith("SAM ViT-B was passed over") for note in best.notes)
+    with pytest.raises(vde.WeightsError):
+        vde.predictor("sam_vit_b")
+
+
+def test_pictures_that_change_behind_our_back_are_not_kept_under_their_old_name(
+    toy: str, pair: Any
+) -> None:
+    reference, current = pair
+    first = vde.compare(reference, current.copy(), segmenter=toy)
+    embeddings.shared().clear()
+    changed = current.copy()
+    second = vde.compare(reference, changed, segmenter="none")
+    changed[:] = changed[::-1, ::-1]
+    second.again(segmenter=toy)
+    fresh = vde.compare(reference, current.copy(), segmenter=toy, cache=None)
+    assert [one.outline.tobytes() for one in fresh.anomalies] == [
+        one.outline.tobytes() for one in first.anomalies
+    ]
+    assert fresh.anomalies[0].evidence == first.anomalies[0].evidence
+
+
+def test_a_model_that_does_not_fit_on_the_gpu_runs_on_the_cpu_and_says_so(
+    toy: str, monkeypatch: pytest.MonkeyPatch, pair: Any
+) -> None:
+    from vde_nb.segment import neural
+
+    opened = neural.open_backend
+
+    def full(weights: Any, *, device: str = "auto", **others: Any) -> Any:
+        if device != "cpu":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return opened(weights, device=device, **others)
+
+    monkeypatch.setattr(neural, "open_backend", full)
+    neural.release()
+    result = vde.compare(*pair, segmenter=toy, cache=None)
+    neural.release()
+    assert result.outlined_by == "Toy SAM"
+    assert any("runs on the CPU" in note for note in result.notes)
+
+
+def test_another_prompt_does_not_change_what_the_first_outlined(toy: str, pair: Any) -> None:
+    result = vde.compare(*pair, segmenter=toy, sam_zoom="on")
+    first = {"box": (8, 8, 12, 10)}
+    alone = result.prompted([first]).anomalies
+    both = result.prompted([first, {"box": (90, 14, 10, 10)}]).anomalies
+    (mine,) = [one for one in alone if one.origin == "prompted"]
+    assert any(
+        one.box == mine.box and (one.outline == mine.outline).all()
+        for one in both
+        if one.origin == "prompted"
+    )
 
 
 def test_prompts_are_answered_by_the_model(toy: str, pair: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import ipywidgets as widgets
 import pytest
@@ -64,6 +65,21 @@ def test_advanced_settings_are_folded_away_and_made_when_looked_at(panel: StandI
     assert controls.advanced.children
     controls.close()
     assert not panel.errors
+
+
+def test_the_list_of_segmenters_follows_a_download(
+    panel: StandIn, controls: Controls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {name: label for label, name in controls.segmenter.options}
+    assert labels["sam_vit_b"].endswith("download 375 MB")
+    panel.segmenter = "sam_vit_b"
+    lines = [(name.upper(), name) for name in labels]
+    monkeypatch.setattr("vde_nb.panel._controls._segmenter_lines", lambda: lines)
+    settings = SimpleNamespace(segment=SimpleNamespace(segmenter="sam_vit_b"))
+    panel._found = SimpleNamespace(settings=settings, outlined_by="SAM ViT-B", anomalies=[1])
+    controls._compared()
+    assert controls.segmenter.label == "SAM_VIT_B"
+    assert panel.calls == [] and not panel.errors
 
 
 def test_moving_a_slider_changes_the_panel(panel: StandIn, controls: Controls) -> None:

@@ -17,7 +17,7 @@ from vde_nb._progress import listening
 from vde_nb.errors import SettingError, WeightsError
 from vde_nb.segment import Prompt
 from vde_nb.segment._backend import open_backend
-from vde_nb.segment.embeddings import EmbeddingCache, pixels_key
+from vde_nb.segment.embeddings import EmbeddingCache
 from vde_nb.segment.models import MODELS
 from vde_nb.segment.predictor import Predictor
 from vde_nb.segment.weights import Weights
@@ -189,7 +189,7 @@ def test_a_picture_is_encoded_once_for_all_prompts_and_predictors(tmp_path: Path
     assert predictor.embed(board()).how == "encoded"
     assert predictor.embed(board().copy()).how == "kept"
     later = Predictor(backend, EmbeddingCache(tmp_path))  # as after a restart of the kernel
-    assert later.embed(board(), pixels=pixels_key(board())).how == "kept"
+    assert later.embed(board()).how == "kept"
     assert backend.encoded == ["the picture"]
 
 
@@ -245,7 +245,7 @@ def test_parts_and_the_whole_are_kept_apart_and_a_part_is_kept_like_a_picture() 
     predictor = fake_predictor()
     part = (0, 0, 200, 150)
     assert predictor.embed(board()).how == "encoded"
-    assert predictor.embed(board(), part=part, pixels=pixels_key(board())).how == "encoded"
+    assert predictor.embed(board(), part=part).how == "encoded"
     assert predictor.embed(board(), part=part).how == "kept"
     assert predictor.embed(board()[:150, :200]).how == "kept"
 

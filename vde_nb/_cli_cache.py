@@ -8,9 +8,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-__all__ = ["add_options", "add_parser", "run"]
+from vde_nb._console import safe, say
+from vde_nb._text import byte_size
+
+__all__ = ["SUMMARY", "add_options", "run"]
 
 SUMMARY = "Say what is kept in the cache folder, or clear it."
 
@@ -21,11 +23,8 @@ VDE_NB_CACHE names the folder, VDE_NB_CACHE_LIMIT how much of the disk embedding
 
 # What the download of a file may leave: the checksum the hub named, and an unfinished part.
 _ENDINGS = ("", ".sha256", ".part", ".part.json")
-
-
-def add_parser(subparsers: Any) -> None:
-    """Add the command ``cache`` to the commands of `subparsers`."""
-    add_options(subparsers.add_parser("cache", help=SUMMARY[0].lower() + SUMMARY[1:-1]))
+# Which content the weights have, remembered beside them.
+_DIGESTS = "digests.json"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -56,53 +55,55 @@ def run(options: argparse.Namespace) -> int:
 
 def _info(as_json: bool) -> int:
     from vde_nb._cache_folder import cache_folder
-    from vde_nb.cli import _safe, _say
     from vde_nb.segment.embeddings import EmbeddingCache
 
     folder = cache_folder()
     kept = EmbeddingCache().info()
-    sizes = [size for _, size in _files(folder / "weights")]
+    weights = folder / "weights"
+    sizes = [size for path, size in _files(weights) if path != weights / _DIGESTS]
     if as_json:
         embeddings = {name: kept[name] for name in ("entries", "bytes", "limit", "models")}
-        weights = {"files": len(sizes), "bytes": sum(sizes)}
-        told = {"folder": str(folder), "embeddings": embeddings, "weights": weights}
-        _say(json.dumps({**told, "notes": kept["notes"]}, indent=2))
+        told = {
+            "folder": str(folder),
+            "embeddings": embeddings,
+            "weights": {"files": len(sizes), "bytes": sum(sizes)},
+        }
+        say(json.dumps({**told, "notes": kept["notes"]}, indent=2))
         return 0
     line = "  {:<22} {:>6}  {:>9}{}".format
-    most = f" of {_size(kept['limit'])}"
-    lines = [_safe(folder), line("embeddings", kept["entries"], _size(kept["bytes"]), most)]
+    most = f" of {byte_size(kept['limit'])}"
+    lines = [safe(folder), line("embeddings", kept["entries"], byte_size(kept["bytes"]), most)]
     lines += [
-        line(f"  {_safe(name)}", one["entries"], _size(one["bytes"]), "")
+        line(f"  {safe(name)}", one["entries"], byte_size(one["bytes"]), "")
         for name, one in kept["models"].items()
     ]
-    lines.append(line("files of weights", len(sizes), _size(sum(sizes)), ""))
-    lines += [f"Note: {_safe(note)}" for note in kept["notes"]]
-    _say("\n".join(lines))
+    lines.append(line("files of weights", len(sizes), byte_size(sum(sizes)), ""))
+    lines += [f"Note: {safe(note)}" for note in kept["notes"]]
+    say("\n".join(lines))
     return 0
 
 
 def _clear(weights_too: bool) -> int:
     from vde_nb._cache_folder import cache_folder
-    from vde_nb.cli import _safe, _say
     from vde_nb.segment.embeddings import EmbeddingCache
 
     cache, weights = EmbeddingCache(), cache_folder() / "weights"
     before = cache.info()["entries"]
     freed = cache.clear()
     stay = cache.info()["entries"]
-    lines = [f"Freed {_size(freed)}: {_count(before - stay, 'embedding')}."]
+    lines = [f"Freed {byte_size(freed)}: {_count(before - stay, 'embedding')}."]
     if stay:
         lines.append(f"{_count(stay, 'embedding')} could not be removed.")
     if weights_too:
         removed, failed = _remove_weights(weights)
-        lines.append(f"Freed {_size(sum(removed))}: {_count(len(removed), 'file')} of weights.")
-        lines += [f"{_safe(path)} could not be removed." for path in failed]
+        lines.append(f"Freed {byte_size(sum(removed))}: {_count(len(removed), 'file')} of weights.")
+        lines += [f"{safe(path)} could not be removed." for path in failed]
         others = sum(path not in failed for path, _ in _files(weights))
         if others:
-            where = _safe(weights)
+            where = safe(weights)
             lines.append(f"{_count(others, 'file')} in {where} not from a download: left there.")
         stay += len(failed)
-    _say("\n".join(lines))
+    say("\n".join(lines))
     return 2 if stay else 0
 
 
@@ -128,7 +129,7 @@ def _downloads(folder: Path) -> Iterator[Path]:
     """Every place that :func:`vde_nb.segment.weights.download` may write to."""
     from vde_nb.segment.models import MODELS
 
-    yield folder / "digests.json"
+    yield folder / _DIGESTS
     for model in MODELS.values():
         if model.path is None:  # those that a user added lie elsewhere
             home = folder / model.name if model.repo else folder
@@ -150,11 +151,3 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _size(count: int) -> str:
-    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
-    while size >= 999.95 and len(units) > 1:
-        size /= 1000
-        units.pop(0)
-    return f"{size:.0f} B" if units[0] == "B" else f"{size:.1f} {units[0]}"

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vde_nb._console import safe, say
 from vde_nb.errors import WeightsError
 
 if TYPE_CHECKING:
-    from vde_nb.segment.models import Model
     from vde_nb.segment.weights import Weights
 
 __all__ = ["SUMMARY", "add_options", "run"]
@@ -53,9 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    from vde_nb import cli  # at work, so imported already
-
-    cli._say(cli._safe(text, keep="\n"))
+    say(safe(text, keep="\n"))
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -69,7 +67,7 @@ def _list(options: argparse.Namespace) -> int:
             "name": name,
             "title": model.title,
             "licence": model.licence,
-            "size": _size(model),
+            "size": f"{model.megabytes} MB",
             "weights": _place(found[name]) or ("ask for them" if model.access else "download them"),
         }
         for name, model in MODELS.items()
@@ -134,10 +132,6 @@ def _verify(options: argparse.Namespace) -> int:
     if not names:
         _say("No weights are here.")
     return 1 if wrong else 0
-
-
-def _size(model: Model) -> str:
-    return f"{model.megabytes} MB"
 
 
 def _place(found: Weights | None) -> str:

@@ -1,10 +1,10 @@
-"""Text from outside, made safe to write: names of files and types are somebody's words."""
+"""Words for people: text from outside made safe to write, and sizes of files."""
 
 from __future__ import annotations
 
 import html
 
-__all__ = ["escaped", "readable"]
+__all__ = ["byte_size", "escaped", "readable"]
 
 
 def readable(text: str) -> str:
@@ -15,3 +15,12 @@ def readable(text: str) -> str:
 def escaped(value: object) -> str:
     """`value` as text for HTML, inside an element or a quoted attribute."""
     return html.escape(readable(str(value)), quote=True)
+
+
+def byte_size(count: int) -> str:
+    """`count` bytes in decimal units, to three digits: ``"24.8 kB"``, ``"375 MB"``."""
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.{0 if units[0] == 'B' or size >= 99.95 else 1}f} {units[0]}"

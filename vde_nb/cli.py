@@ -19,9 +19,10 @@ import sys
 import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vde_nb import _cli_cache, _cli_weights
+from vde_nb._console import safe, say
 from vde_nb._version import __version__
 from vde_nb.errors import OutputError, SettingError, VdeError
 from vde_nb.settings import DEFAULT_METHOD, PRESETS, Declaration, declarations
@@ -64,7 +65,7 @@ class _Parser(argparse.ArgumentParser):
         raise SettingError(f"{message} (see {self.prog} --help)")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        _say(message, to=file, end="")
+        say(message, to=file, end="")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,40 +91,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as done:  # --help and --version have printed
         return int(done.code or 0)
     except KeyboardInterrupt:
-        _say("vde-nb: interrupted", to=sys.stderr)
+        say("vde-nb: interrupted", to=sys.stderr)
         return 130
     except Exception as error:
         if "--debug" in words:
             import traceback
 
-            _say(_safe(traceback.format_exc(), keep="\n"), to=sys.stderr, end="")
+            say(safe(traceback.format_exc(), keep="\n"), to=sys.stderr, end="")
         told = str(error).replace('fit="', '--fit "')  # the remedy in the words of this place
         if isinstance(error, MemoryError):
             told = "There is not enough memory for pictures of this size."
         elif not isinstance(error, (VdeError, OSError)):
             told = f"{type(error).__name__}: {error} (a fault in vde-nb; --debug shows where)"
-        _say(f"vde-nb: error: {_safe(told)}", to=sys.stderr)
+        say(f"vde-nb: error: {safe(told)}", to=sys.stderr)
         return 2
-
-
-def _say(text: str, *, to: TextIO | None = None, end: str = "\n") -> None:
-    """Print, and bear that whoever reads has seen enough and closed the pipe."""
-    stream = to or sys.stdout
-    try:
-        print(text, file=stream, end=end, flush=True)
-    except OSError as error:
-        # What is left in the buffer must not fail once more when the interpreter shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise
-
-
-def _safe(text: object, keep: str = "") -> str:
-    """Write everything a terminal might obey as an escape, but for the letters to `keep`."""
-    return "".join(
-        one if one.isprintable() or one in keep else one.encode("unicode_escape").decode()
-        for one in str(text)
-    )
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -252,9 +233,9 @@ def _compare(options: argparse.Namespace) -> int:
     segmenter = getattr(options, "segmenter", None)
     for one in given:
         if one not in declarations(method):
-            _say(f"vde-nb: note: {_option(one)} is not used by {method}", to=sys.stderr)
+            say(f"vde-nb: note: {_option(one)} is not used by {method}", to=sys.stderr)
         elif one not in declarations(method, segmenter or "graphcut"):
-            _say(f"vde-nb: note: {_option(one)} is used by models only", to=sys.stderr)
+            say(f"vde-nb: note: {_option(one)} is used by models only", to=sys.stderr)
     result = compare(
         options.reference,
         options.current,
@@ -270,9 +251,9 @@ def _compare(options: argparse.Namespace) -> int:
     if options.json:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8 wherever it is made
-        _say(result.to_json())
+        say(result.to_json())
     elif not options.quiet:
-        _say(_summary(result, files))
+        say(_summary(result, files))
     return 1 if result.anomalies else 0
 
 
@@ -300,11 +281,11 @@ def _summary(result: Comparison, files: Collection[Path], truth: Truth | None = 
     lines += ["", "Notes:"] if notes else []
     for note in notes:
         lines += textwrap.wrap(
-            _safe(note), 79, initial_indent="  ", subsequent_indent="    ", break_long_words=False
+            safe(note), 79, initial_indent="  ", subsequent_indent="    ", break_long_words=False
         )
     if files:
         lines += ["", "Written:", *(f"  {path}" for path in files)]
-    return "\n".join(map(_safe, lines))
+    return "\n".join(map(safe, lines))
 
 
 def _table(result: Comparison) -> list[str]:
@@ -333,21 +314,21 @@ def _demo(options: argparse.Namespace) -> int:
     from vde_nb.methods import get_method
 
     if options.list:
-        _say("\n".join(samples.list()))
+        say("\n".join(samples.list()))
         return 0
     method = get_method(options.method).name  # a wrong name is told before anything is written
     folder: Path = options.out
     if _demo_was_here(folder, options.overwrite):
-        _say(f"Replacing the earlier demo in {_safe(folder)}.\n")
+        say(f"Replacing the earlier demo in {safe(folder)}.\n")
     pair = samples.load(options.sample)
     reference, current = map(str, pair.save(folder, overwrite=True))
     _remember(folder)  # now already: the comparison may be interrupted
     result = compare(reference, current, method=method, cache=None)
     result.save(folder, overwrite=True)
     _remember(folder)
-    _say(_summary(result, [folder / name for name in _DEMO_FILES], pair.truth))
+    say(_summary(result, [folder / name for name in _DEMO_FILES], pair.truth))
     command = shutil.which("vde-nb") and "vde-nb"  # a virtual environment may not be active
-    _say(
+    say(
         _NEXT.format(
             command=command or Path(sys.executable).with_name("vde-nb"),
             reference=str(Path(reference).resolve()),
@@ -402,7 +383,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from vde_nb.doctor import examine
 
     report = examine()
-    _say(report.to_json() if options.json else _safe(report.to_text(), keep="\n"))
+    say(report.to_json() if options.json else safe(report.to_text(), keep="\n"))
     return 0 if report.ok else 2
 
 

@@ -95,8 +95,9 @@ def compare(
     reviews
         What a person said about anomalies: see :meth:`Comparison.reviewed`.
     progress
-        Called with the name of every stage before it begins; an exception it raises ends the
-        comparison and reaches the caller.
+        Called with the name of every stage before it begins, and with what is being done while a
+        model is fetched or looks at a picture, up to twenty times a second ("SAM ViT-B reads the
+        reference 40%"). An exception it raises ends the comparison and reaches the caller.
     cache
         Where results of stages are kept, so that the next call computes only what changed;
         None keeps nothing, and spares the hashing of the pictures.
@@ -237,7 +238,6 @@ def _prompted(
             images.reference,
             images.current,
             images.valid,
-            _scene_key(comparison.pair, images, stage),
             Staged(segmenter, (segmenter.identity, comparison.settings.segment)),
         ).value
         joined = describe_prompted(
@@ -261,12 +261,6 @@ def _prompted(
         _detected=replace(found, prompt_notes=notes),
     )
     return reviewed(made, comparison.reviews)
-
-
-def _scene_key(pair: ImagePair, images: Prepared, stage: Stages) -> str:
-    """Digest of the current picture where it is known, see :class:`vde_nb.segment.Scene`."""
-    same = stage.cache is not None and images.current.value is pair.current.array
-    return pair.current.key if same else ""
 
 
 def _unused(settings: Settings, given: Iterable[str]) -> list[str]:
@@ -385,7 +379,6 @@ def _run(
         images.reference,
         images.current,
         images.valid,
-        _scene_key(pair, images, stage),
         settings.segment,
         Staged(segmenter, segmenter.identity),
     )
@@ -458,13 +451,12 @@ def _outlines(
     reference: npt.NDArray[np.uint8],
     current: npt.NDArray[np.uint8],
     valid: npt.NDArray[np.bool_] | None,
-    key: str,
     settings: SegmentSettings,
     chosen: Chosen,
 ) -> tuple[list[Outline], tuple[str, ...]]:
     """One outline per candidate, and what there is to say about them."""
     kept = KeepMask()
-    scene = Scene(reference, current, heatmap, key)
+    scene = Scene(reference, current, heatmap)
     prompts = [_prompt(candidate, settings.segment_margin) for candidate in candidates]
     outlines = kept.prepare(scene).segment(prompts)
     if chosen.name == kept.name or not prompts:

@@ -177,7 +177,6 @@ def outline_prompts(
     reference: UInt8,
     current: UInt8,
     valid: Bool | None,
-    key: str,
     segmenter: Chosen,
 ) -> Outlined:
     """Outline what prompts point at.
@@ -188,18 +187,14 @@ def outline_prompts(
         Checked, see :func:`checked_prompts`.
     heatmap, reference, current, valid
         ``(H, W)`` uint8, twice ``(H, W, 3)`` uint8 on one pixel grid, ``(H, W)`` bool or None.
-    key
-        Digest of the current picture, see :class:`vde_nb.segment.Scene`.
     segmenter
         What outlines; ``"none"`` keeps the box, or the box around the positive points.
     """
     asked = [_asked(prompt, segmenter.name) for prompt in prompts]
-    prepared = segmenter.make().prepare(Scene(reference, current, heatmap, key))
-    if segmenter.name in EMBEDDED:
-        # One by one: what is pointed at next must not change what was outlined before.
-        answers = [prepared.segment([prompt])[0] for prompt in asked]
-    else:
-        answers = prepared.segment(asked)
+    prepared = segmenter.make().prepare(Scene(reference, current, heatmap))
+    # One by one: what is pointed at next must not change what was outlined before, and some
+    # segmenters look at all prompts together. Pictures stay encoded in between.
+    answers = [prepared.segment([prompt])[0] for prompt in asked]
     outlines: list[Outline | None] = []
     notes = list(prepared.notes)
     for number, (prompt, answer) in enumerate(zip(asked, answers, strict=True), 1):

@@ -55,10 +55,10 @@ getattr(segmenters, sys.argv[1])(*sys.argv[2:])
 """
 
 
-def _in_child(function: str, *arguments: object) -> Any:
+def _in_child(function: str, *arguments: object, env: dict[str, str] | None = None) -> Any:
     """What a function of this module prints as JSON in a process of its own."""
     command = [sys.executable, "-c", CHILD, function, *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -171,8 +171,11 @@ def _how(
 
 
 def _memory_of_boxes(subject: Subject, kept: Path) -> None:
+    # What is freed goes back at once, so that a peak is what was in use.
+    env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**16)}
+    given = subject.title, subject.path, kept
     found = {
-        (name, count): _in_child("memory_of_boxes", subject.title, subject.path, kept, name, count)
+        (name, count): _in_child("memory_of_boxes", *given, name, count, env=env)
         for name, count in (
             ("near the boxes", 8),
             ("near the boxes", 64),

@@ -6,7 +6,6 @@ are made from the declarations in :mod:`vde_nb.settings`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ from vde_nb.listing import segmenters
 from vde_nb.methods import METHODS
 from vde_nb.panel._entries import Entry, entry, shown
 from vde_nb.panel._widgets import Part, button, heading, hint, say, text, tooltip
-from vde_nb.segment import segmenter_entries
+from vde_nb.segment import describe_segmenter
 from vde_nb.settings import PRESETS, Declaration, declarations, resolve
 
 __all__ = ["Controls", "build_controls"]
@@ -32,6 +31,8 @@ _STAGES = {
     "segment": "Outlines",
     "classify": "Types and severity",
 }
+#: Between a segmenter and what is to be done before it is ready.
+_SEP = " \u00b7 "
 _PRESETS = {
     "default": "The settings we know to be best for the method.",
     "published": "Exactly the published notebooks: their numbers, their boxes.",
@@ -48,8 +49,7 @@ class Controls(Part):
         self.add_class("vde-controls")
         self.method = self._choice("Method", [(one.title, one.name) for one in METHODS.values()])
         self.preset = self._choice("Preset", [(name.capitalize(), name) for name in PRESETS])
-        lines = [(_line(one), one["name"]) for one in segmenters()]
-        self.segmenter = self._choice("Outlines by", lines)
+        self.segmenter = self._choice("Outlines by", _segmenter_lines())
         self.about_method, self.about_preset, self.about_segmenter = hint(), hint(), hint()
         self.entries: dict[str, Entry] = {}
         self.held: dict[str, Any] = {}  # what the panel is set to
@@ -89,7 +89,7 @@ class Controls(Part):
         ]
         self.refresh()
         self.watch(["method", "preset", "segmenter", "settings", "threshold"], self.refresh)
-        self.watch(["comparison"], lambda: say(self.about_segmenter, self._outlined_by()))
+        self.watch(["comparison"], self._compared)
 
     def refresh(self) -> None:
         """Show what the panel holds."""
@@ -137,14 +137,24 @@ class Controls(Part):
 
     def _outlined_by(self) -> str:
         """What the segmenter is; after a comparison, what drew the outlines where that differs."""
-        entry = segmenter_entries().get(self.panel.segmenter)
-        if entry is None:
-            return ""
+        name = self.panel.segmenter
+        title, summary = describe_segmenter(name)
         found = self.panel.comparison
-        is_of_it = found is not None and found.settings.segment.segmenter == entry.name
-        if is_of_it and found.anomalies and found.outlined_by != entry.title:
+        is_of_it = found is not None and found.settings.segment.segmenter == name
+        if is_of_it and found.anomalies and found.outlined_by != title:
             return f"Outlined by {found.outlined_by}; the notes below the picture tell why."
-        return entry.summary
+        return summary
+
+    def _compared(self) -> None:
+        """Say what drew the outlines; a model that was fetched for that is ready now."""
+        say(self.about_segmenter, self._outlined_by())
+        found, chosen = self.panel.comparison, self.panel.segmenter
+        label = next((text for text, name in self.segmenter.options if name == chosen), "")
+        title, _ = describe_segmenter(chosen)
+        if _SEP in label and found is not None and found.outlined_by == title:
+            with self.setting():
+                self.segmenter.options = _segmenter_lines()
+                self.segmenter.value = chosen
 
     def _choice(self, words: str, options: list[tuple[str, str]]) -> widgets.Dropdown:
         made = widgets.Dropdown(options=options, description=words)
@@ -224,10 +234,13 @@ class Controls(Part):
         self.act("The settings could not be reset", self.panel.reset)()
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    """A line of the list of segmenters."""
-    how = str(row["how"]).partition(":")[0]
-    return f"{row['title']} \u00b7 {how}" if how else str(row["title"])
+def _segmenter_lines() -> list[tuple[str, str]]:
+    """The list of segmenters: what each line says, and the name behind it."""
+    lines = []
+    for row in segmenters():
+        how = str(row["how"]).partition(":")[0]
+        lines.append((row["title"] + (_SEP + how if how else ""), row["name"]))
+    return lines
 
 
 def build_controls(panel: Any) -> Controls:

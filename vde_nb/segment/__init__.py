@@ -8,6 +8,7 @@ from vde_nb.segment.choosing import (
     Entry,
     check_segmenter,
     choose,
+    describe_segmenter,
     predictor,
     segmenter_entries,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Segmenter",
     "check_segmenter",
     "choose",
+    "describe_segmenter",
     "predictor",
     "segmenter_entries",
 ]

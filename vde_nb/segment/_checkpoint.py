@@ -40,6 +40,10 @@ _DECODER = "mask_decoder.transformer.layers"
 _IOU = "mask_decoder.iou_prediction_head.layers"
 _SHOWN = 3  # names in a message
 
+# What EdgeTAM gives timm to build its encoder with. Others have it read a file, even a pickle, or
+# fetch one: checkpoint_path, pretrained, pretrained_cfg.
+_FOR_TIMM = {"features_only", "in_chans", "out_indices"}
+
 
 def read_sam(path: Path, architecture: str = "vit") -> Any:
     """The network of a checkpoint of the segment-anything package.
@@ -217,6 +221,11 @@ def read_transformers(folder: Path, architecture: str) -> Any:
             f"{folder} should be a {architecture}, but it holds a {found.architecture}. Choose "
             "the model it belongs to."
         )
+    if (folder / "adapter_config.json").exists():  # which may name a model elsewhere
+        raise WeightsError(
+            f"{folder} is not used: its adapter_config.json would load other weights on top. Merge "
+            "the adapter into the model and save it again, or remove that file."
+        )
     _check_config(folder / "config.json")
     torch = need("torch", "sam", architecture)
     transformers = need("transformers", "sam", architecture)
@@ -229,6 +238,7 @@ def read_transformers(folder: Path, architecture: str) -> Any:
                 local_files_only=True,
                 use_safetensors=True,
                 dtype=torch.float32,
+                attn_implementation="sdpa",  # whatever config.json names: it may be an address
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # told instead of raised: we name them
             )
@@ -251,22 +261,36 @@ def read_transformers(folder: Path, architecture: str) -> Any:
 
 
 def _check_config(file: Path) -> None:
-    """Refuse a configuration that would have something fetched or run."""
+    """Refuse a configuration that would have something fetched, unpickled or run."""
     for key, value in _items(json.loads(file.read_bytes())):
+        reason = ""
         if key == "auto_map":
-            raise WeightsError(f"{file} is not used: it names code to run (auto_map).")
+            reason = "it names code to run (auto_map)"
+        elif key.endswith("attn_implementation") and "/" in json.dumps(value):
+            reason = f"it names code elsewhere ({key}: {value})"
         # Of timm, whose names may be addresses: "hf-hub:someone/model".
-        if key == "architecture" and isinstance(value, str) and ":" in value:
-            raise WeightsError(f"{file} is not used: it names a model elsewhere ({value}).")
+        elif key in ("architecture", "backbone") and isinstance(value, str) and ":" in value:
+            reason = f"it names a model elsewhere ({value})"
+        elif key == "use_pretrained_backbone" and value:
+            reason = f"it wants weights from elsewhere ({key})"
+        elif key in ("model_args", "backbone_kwargs") and value:
+            foreign = sorted(set(value) - _FOR_TIMM) if isinstance(value, dict) else [value]
+            if foreign:
+                reason = f"its {key} may hold {', '.join(sorted(_FOR_TIMM))}, not {foreign[0]}"
+        if reason:
+            raise WeightsError(f"{file} is not used: {reason}.")
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:
     """All keys with their values, at any depth."""
-    if isinstance(value, dict):
-        yield from value.items()
-    for inner in value.values() if isinstance(value, dict) else value:
-        if isinstance(inner, dict | list):
-            yield from _items(inner)
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            yield from one.items()
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import xxhash
@@ -14,7 +14,7 @@ import xxhash
 from vde_nb._cache_folder import cache_folder, make_folder
 from vde_nb._progress import report
 from vde_nb._write import write_atomically
-from vde_nb.errors import OutputError, WeightsError
+from vde_nb.errors import SettingError, WeightsError
 
 __all__ = ["content_digest"]
 
@@ -48,8 +48,10 @@ def _file_digest(file: Path, what: str) -> str:
     file = file.resolve(strict=True)  # the hub's cache holds links
     found = file.stat()
     key = (str(file), found.st_size, found.st_mtime_ns)
+    if key in _known:
+        return _known[key]
     is_large = found.st_size >= _LARGE
-    with _lock:  # a second thread waits instead of reading it too
+    with _turn(what):  # a second thread waits instead of reading it too
         if is_large and key not in _known:
             _known.update(_remembered())
         if key not in _known:
@@ -57,6 +59,17 @@ def _file_digest(file: Path, what: str) -> str:
             if is_large:
                 _remember()
         return _known[key]
+
+
+@contextmanager
+def _turn(what: str) -> Iterator[None]:
+    """Hold the lock; whoever waits for it tells so, and can be cancelled meanwhile."""
+    while not _lock.acquire(timeout=0.1):
+        report(f"{what}: waiting for weights to be read")
+    try:
+        yield
+    finally:
+        _lock.release()
 
 
 def _read(file: Path, size: int, what: str) -> str:
@@ -75,20 +88,21 @@ def _place() -> Path:
 
 
 def _remembered() -> dict[tuple[str, int, int], str]:
-    with suppress(OSError, ValueError, TypeError):
+    entries: object = []
+    with suppress(OSError, ValueError, RecursionError):  # or the folder's name makes no sense
         entries = json.loads(_place().read_bytes())
-        return {
-            (str(path), int(size), int(time)): digest
-            for path, size, time, digest in entries[-_KEPT:]
-            if _HEX.fullmatch(digest)
-        }
-    return {}
+    known = {}
+    for entry in entries[-_KEPT:] if isinstance(entries, list) else []:
+        match entry:
+            case [str(path), int(size), int(time), str(digest)] if _HEX.fullmatch(digest):
+                known[path, size, time] = digest
+    return known
 
 
 def _remember() -> None:
     """Write what is known; where that cannot be, the next process reads the weights again."""
     entries = {**_remembered(), **{key: one for key, one in _known.items() if key[1] >= _LARGE}}
     content = json.dumps([[*key, digest] for key, digest in entries.items()][-_KEPT:])
-    with suppress(OSError, OutputError):
+    with suppress(OSError, SettingError):  # SettingError: the folder's name makes no sense
         make_folder(_place().parent)
         write_atomically(_place(), content, overwrite=True)

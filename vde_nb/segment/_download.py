@@ -12,6 +12,7 @@ import errno
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import time
 import urllib.error
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit
 
 from vde_nb._cache_folder import make_folder
 from vde_nb._progress import heard, report
+from vde_nb._text import byte_size
 from vde_nb._version import __version__
 from vde_nb.segment._partial import (
     locked_part,
@@ -75,6 +77,7 @@ def fetch(
     what: str,
     token: str = "",
     schemes: Collection[str] = ("https",),
+    unchecked: bool = False,
 ) -> str:
     """Bring the file at `address` to `target`, replacing what is there.
 
@@ -89,6 +92,8 @@ def fetch(
         Sent to the host of `address` only, never to one that it forwards to.
     schemes
         Of `address`, and of every address it forwards to.
+    unchecked
+        Take the file also when nobody names its checksum.
 
     Returns
     -------
@@ -114,7 +119,9 @@ def fetch(
             try:
                 if _stamp(target) != before:  # another process has been at it while we waited
                     return ""
-                found = _Job(file, address, target, what, token, schemes).run(digest)
+                found = _Job(
+                    file, address, target, what, token, schemes, digest, unchecked
+                ).run()
                 put_in_place(file, target)
                 return found
             except OSError as error:
@@ -158,17 +165,19 @@ class _Job:
     what: str
     token: str
     schemes: Collection[str]
+    digest: str
+    unchecked: bool
 
     @property
     def have(self) -> int:
         return os.fstat(self.file.fileno()).st_size
 
-    def run(self, digest: str) -> str:
+    def run(self) -> str:
         """Have the whole file, and its checksum right."""
         is_resumed = self.have > 0
         while True:
             named = self.receive()
-            algorithm, _, expected = (digest or named).partition(":")
+            algorithm, _, expected = (self.digest or named).partition(":")
             if not expected:
                 return ""
             found = _hash(self.file, algorithm, self.what)
@@ -212,13 +221,24 @@ class _Job:
         except urllib.error.HTTPError as error:
             with error:
                 self.refused(error, have)
-            return redirects.named
+                return self.checksum(redirects, error.headers)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error) or type(error).__name__
             raise _Unreached(f"the network does not lead there ({reason})") from error
         with answer:
+            named = self.checksum(redirects, answer.headers)
             self.read(answer, have, validator)
-        return redirects.named
+        return named
+
+    def checksum(self, redirects: _Redirects, headers: Any) -> str:
+        """What the server names, empty where that does not matter; otherwise raise."""
+        named = redirects.named or _checksum(headers)
+        if not (self.digest or named or self.unchecked):
+            raise FetchError(
+                "the server names no checksum, so nobody could tell whether it is the right file "
+                "(HF_ENDPOINT may name another server)"
+            )
+        return named
 
     def request(self, have: int, validator: str) -> urllib.request.Request:
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked before
@@ -258,15 +278,18 @@ class _Job:
         self.file.seek(start)
         write_note(self.target, self.address, now)
         done = start
-        try:
-            with _meter(self.what, start, total) as tell:
-                while chunk := answer.read1(_CHUNK):
-                    done += _write(self.file, chunk)
-                    tell(done)
-        except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            raise _Broken(f"the connection broke after {_size(done)} ({error})") from error
+        with _meter(self.what, start, total) as tell:
+            while chunk := _receive(answer, done):
+                done += _write(self.file, chunk)
+                tell(done)
         if total is not None and done != total:
-            raise _Broken(f"the connection ended after {_size(done)} of {_size(total)}")
+            raise _Broken(f"the connection ended after {byte_size(done)} of {byte_size(total)}")
+
+
+def _checksum(headers: Any) -> str:
+    """The checksum that the hub, or a mirror of it, names of a large file; empty for none."""
+    etag = str(headers.get("X-Linked-ETag", "")).strip('"')
+    return f"sha256:{etag}" if re.fullmatch("[0-9a-f]{64}", etag) else ""
 
 
 def _validator(headers: Any) -> str:
@@ -299,9 +322,18 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + _SPARE:
         raise FetchError(
-            f"there is not enough space: {_size(free)} free in {folder}, {_size(needed)} needed "
-            f"and {_size(_SPARE)} to spare; VDE_NB_CACHE names another folder"
+            f"there is not enough space: {byte_size(free)} free in {folder}, {byte_size(needed)} needed "
+            f"and {byte_size(_SPARE)} to spare; VDE_NB_CACHE names another folder"
         )
+
+
+def _receive(answer: Any, done: int) -> bytes:
+    """The next bytes of a body of which `done` are here; the disk's errors are not in here."""
+    try:
+        chunk: bytes = answer.read1(_CHUNK)
+    except (http.client.HTTPException, OSError) as error:
+        raise _Broken(f"the connection broke after {byte_size(done)} ({error})") from error
+    return chunk
 
 
 def _write(file: IO[bytes], chunk: bytes) -> int:
@@ -326,9 +358,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str
     ) -> Any:
         self.check(newurl)
-        etag = headers.get("X-Linked-ETag", "").strip('"')
-        if len(etag) == 64 and all(one in "0123456789abcdef" for one in etag):
-            self.named = f"sha256:{etag}"
+        self.named = _checksum(headers) or self.named
         follow = super().redirect_request(req, fp, code, msg, headers, newurl)
         if follow is not None and follow.host == req.host:  # a model that was renamed
             for name, value in req.unredirected_hdrs.items():
@@ -348,7 +378,7 @@ def _wait(seconds: float, what: str) -> None:
 @contextmanager
 def _meter(what: str, start: int, total: int | None) -> Iterator[Any]:
     """Give a function of the bytes done so far, which tells it."""
-    text = f"{what}: downloading{f' {_size(total)}' if total else ''}"
+    text = f"{what}: downloading{f' {byte_size(total)}' if total else ''}"
     bar = None if heard() else _bar(what, start, total)
     if bar is None:
         yield lambda done: report(text, done / total if total else None)
@@ -364,7 +394,3 @@ def _bar(what: str, start: int, total: int | None) -> Any:
         return None
     # None: only where it is a terminal, not into a log file
     return tqdm(desc=what, total=total, initial=start, unit="B", unit_scale=True, disable=None)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.0f} MB" if count >= 10**7 else f"{count / 1e6:.3g} MB"

@@ -11,7 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["locked_part", "put_in_place", "read_note", "remove_empty", "write_note"]
+from vde_nb._write import write_atomically
+from vde_nb.errors import OutputError
+
+__all__ = ["locked_part", "put_in_place", "read_note", "remove_empty", "write_afresh", "write_note"]
 
 
 def _part(target: Path) -> Path:
@@ -69,11 +72,19 @@ def _is(file: IO[bytes], path: Path) -> bool:
 
 def write_note(target: Path, address: str, validator: str) -> None:
     """Note which version of the file at `address` the part is of; "" takes the note away."""
-    if validator:
-        content = json.dumps({"address": address, "validator": validator})
-        _note(target).write_text(content, encoding="utf-8")
-    else:
-        _note(target).unlink(missing_ok=True)
+    content = json.dumps({"address": address, "validator": validator})
+    write_afresh(_note(target), content if validator else "")
+
+
+def write_afresh(path: Path, content: str) -> None:
+    """Write a small file in place of what is there, also of a link; "" takes it away.
+
+    When it cannot be written there is none: a download goes on without.
+    """
+    path.unlink(missing_ok=True)
+    if content:
+        with suppress(OutputError):
+            write_atomically(path, content)
 
 
 def read_note(target: Path, address: str) -> str:

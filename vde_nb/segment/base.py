@@ -29,14 +29,11 @@ class Scene:
         ``(H, W, 3)`` RGB uint8, on one pixel grid.
     heatmap
         ``(H, W)`` uint8, 0 = same.
-    key
-        Hexadecimal digest of the current picture's content, to find a kept encoding by.
     """
 
     reference: npt.NDArray[np.uint8]
     current: npt.NDArray[np.uint8]
     heatmap: npt.NDArray[np.uint8]
-    key: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +20,27 @@ if TYPE_CHECKING:
     from vde_nb.segment.models import Model
     from vde_nb.segment.predictor import Predictor
 
-__all__ = ["Chosen", "Entry", "check_segmenter", "choose", "segmenter_entries"]
+__all__ = [
+    "Chosen",
+    "Entry",
+    "check_segmenter",
+    "choose",
+    "describe_segmenter",
+    "predictor",
+    "segmenter_entries",
+]
 
 #: What each backend imports; the extra [sam] installs all of it.
 _NEEDS = {
     "segment_anything": ("torch", "torchvision", "segment_anything"),
     "transformers": ("torch", "torchvision", "transformers", "safetensors"),
 }
-#: Seconds before weights that could not be had are asked for again: a blocked network answers
-#: slowly, and a slider asks often.
-_PATIENCE = 120.0
-_failures: dict[Model, tuple[float, str]] = {}
+#: An attempt to download that takes so many seconds and fails is not made again for so many: a
+#: blocked network may answer slowly, and a slider asks often.
+_SLOW, _PATIENCE = 0.1, 60.0
+#: What an attempt depends on besides the model.
+_SURROUNDINGS = ("VDE_NB_OFFLINE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "VDE_NB_CACHE")
+_failures: dict[Hashable, tuple[float, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,6 @@ def segmenter_entries() -> dict[str, Entry]:
 def _model_entry(model: Model) -> Entry:
     from vde_nb.segment.weights import find
 
-    what = f"{model.family}, {model.parameters:g} million parameters, {model.licence}"
     missing = absent(*_NEEDS[model.backend])
     others = absent(*model.requires)
     if missing:
@@ -94,7 +104,22 @@ def _model_entry(model: Model) -> Entry:
         how = f"download {model.megabytes} MB"
     else:
         how = ""
-    return Entry(model.name, model.title, what, not how, how, model)
+    return Entry(model.name, model.title, _summary(model), not how, how, model)
+
+
+def _summary(model: Model) -> str:
+    return f"{model.family}, {model.parameters:g} million parameters, {model.licence}"
+
+
+def describe_segmenter(name: str) -> tuple[str, str]:
+    """Title and summary, without looking whether it is ready: that asks the disk."""
+    from vde_nb.segment.models import MODELS
+
+    for entry in _EMBEDDED:
+        if entry.name == name:
+            return entry.title, entry.summary
+    model = MODELS.get(name)
+    return (name, "") if model is None else (model.title, _summary(model))
 
 
 def check_segmenter(name: str, *, installed: bool = False) -> str:
@@ -172,7 +197,10 @@ def choose(settings: SegmentSettings) -> Chosen:
     try:
         return _named(settings)
     except WeightsError as error:
-        return _embedded("graphcut", str(error))
+        told = str(error)
+        if "graphcut" not in told:
+            told += " Meanwhile the embedded segmenter, graphcut, draws the outlines."
+        return _embedded("graphcut", told)
 
 
 def predictor(name: str = "auto", **settings: Any) -> Predictor:
@@ -197,16 +225,16 @@ def predictor(name: str = "auto", **settings: Any) -> Predictor:
     WeightsError, MissingExtraError
         The weights cannot be had; what runs the model is not installed.
     """
-    from vde_nb.segment.neural import SamSegmenter, predictor_for
+    from vde_nb.segment.neural import SamSegmenter
 
     wanted = SegmentSettings(segmenter=check_segmenter(name), **settings)
     if name in _MAKE:
         raise SettingError(f"{name} is no model; vde_nb.segmenters() lists those there are.")
     chosen = _automatic(wanted) if name == "auto" else _named(wanted)
     made = chosen.make()
-    if not isinstance(made, SamSegmenter):
+    if not isinstance(made, SamSegmenter) or made.predictor is None:
         raise SettingError("No model is ready; vde_nb.segmenters() lists those that can be had.")
-    return predictor_for(made.name, made.options)
+    return made.predictor
 
 
 def _named(settings: SegmentSettings) -> Chosen:
@@ -224,37 +252,51 @@ def _embedded(name: str, *notes: str) -> Chosen:
 def _automatic(settings: SegmentSettings) -> Chosen:
     ready = [entry.model for entry in segmenter_entries().values() if entry.ready and entry.model]
     if ready:
-        from vde_nb.segment._device import pick_device
-
-        is_slow = pick_device(settings.sam_device) == "cpu"
-        ready.sort(key=lambda one: (one.speed if is_slow else one.quality, one.name))
+        is_slow = _is_slow(settings.sam_device)
+        # Nobody has ranked what a user added: it comes behind.
+        ready.sort(
+            key=lambda one: (one.path is not None, one.speed if is_slow else one.quality, one.name)
+        )
+    notes: list[str] = []
     for model in ready:
         try:
             chosen = _neural(model, settings)
-        except (WeightsError, MissingExtraError):
-            continue  # not what it seemed; the next may be
-        note = f"{model.title} draws the outlines (segmenter='auto')."
-        return Chosen(chosen.name, chosen.title, chosen.identity, (note,), chosen.make)
+        except (WeightsError, MissingExtraError) as error:
+            notes.append(f"{model.title} was passed over: {error}")
+            continue
+        notes.insert(0, f"{model.title} draws the outlines (segmenter='auto').")
+        return replace(chosen, notes=tuple(notes))
     return _embedded(
         "graphcut",
         "Graph cut draws the outlines (segmenter='auto'): no model is ready; "
         "vde_nb.segmenters() lists those that can be had.",
+        *notes,
     )
 
 
+def _is_slow(device: str) -> bool:
+    """Whether encoding a picture takes seconds."""
+    from vde_nb.segment._device import pick_device
+
+    return pick_device(device) == "cpu"
+
+
 def _neural(model: Model, settings: SegmentSettings) -> Chosen:
-    from vde_nb.segment.neural import SamOptions, SamSegmenter
+    from vde_nb.segment.neural import SamOptions, SamSegmenter, predictor_for
     from vde_nb.segment.weights import find, obtain
 
     weights = find(model)
     if weights is None:
-        failed = _failures.get(model)
-        if failed is not None and time.monotonic() - failed[0] < _PATIENCE:
+        attempt = model, *map(os.environ.get, _SURROUNDINGS)
+        failed = _failures.get(attempt)
+        started = time.monotonic()
+        if failed is not None and started - failed[0] < _PATIENCE:
             raise WeightsError(failed[1])
         try:
             weights = obtain(model)
         except WeightsError as error:
-            _failures[model] = time.monotonic(), str(error)
+            if time.monotonic() - started > _SLOW:
+                _failures[attempt] = time.monotonic(), str(error)
             raise
     options = SamOptions(
         device=settings.sam_device,
@@ -266,5 +308,9 @@ def _neural(model: Model, settings: SegmentSettings) -> Chosen:
         views=settings.sam_views,
         zoom=settings.sam_zoom,
     )
+    # Opened now, so that a file which is not what it should be is told here, where another
+    # segmenter can take its place; a model that was opened before is at hand.
+    opened = predictor_for(model.name, options)
     identity = (model.name, weights.digest)
-    return Chosen(model.name, model.title, identity, (), partial(SamSegmenter, model.name, options))
+    make = partial(SamSegmenter, model.name, options, opened)
+    return Chosen(model.name, model.title, identity, (), make)

@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,8 +21,9 @@ import numpy.typing as npt
 from vde_nb._progress import report
 from vde_nb.detect import Box
 from vde_nb.errors import SettingError
-from vde_nb.segment._backend import open_backend
+from vde_nb.segment._backend import Backend, open_backend
 from vde_nb.segment._batches import Prediction
+from vde_nb.segment._device import out_of_memory
 from vde_nb.segment._embedded import Embedded
 from vde_nb.segment._masks import tidied
 from vde_nb.segment._tasks import Task, around, checked_task, within
@@ -36,6 +38,9 @@ from vde_nb.segment._zoom import MOST_CROPS, plan_crops
 from vde_nb.segment.base import Outline, Prompt, Scene
 from vde_nb.segment.embeddings import EmbeddingCache, shared
 from vde_nb.segment.predictor import Predictor
+
+if TYPE_CHECKING:
+    from vde_nb.segment.weights import Weights
 
 __all__ = ["PreparedSam", "SamOptions", "SamSegmenter", "predictor_for", "release"]
 
@@ -144,9 +149,12 @@ class PreparedSam:
     def __init__(self, scene: Scene, predictor: Predictor, options: SamOptions) -> None:
         self.scene, self.predictor, self.options = scene, predictor, options
         self._notes: list[str] = []
-        self._pictures = [(scene.current, "the current picture", scene.key)]
+        self._pictures = [(scene.current, "the current picture")]
         if options.views == "both":
-            self._pictures.append((scene.reference, "the reference", ""))
+            self._pictures.append((scene.reference, "the reference"))
+        self._whole: dict[str, Embedded] = {}
+        if predictor.remark:
+            self._notes.append(predictor.remark)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -236,9 +244,13 @@ class PreparedSam:
         if part >= 0:
             crop, text = crops[part], f"part {part + 1} of {len(crops)} of {{}}"
         seen = []
-        for image, what, key in self._pictures:
-            embedded = self.predictor.embed(image, text.format(what), part=crop, pixels=key)
-            self._notes += embedded.notes
+        for image, what in self._pictures:
+            embedded = self._whole.get(what) if crop is None else None
+            if embedded is None:
+                embedded = self.predictor.embed(image, text.format(what), part=crop)
+                self._notes += embedded.notes
+            if crop is None:
+                self._whole[what] = embedded
             seen.append(embedded)
         views = [self._views(embedded, tasks, self.options.multimask) for embedded in seen]
         if self.options.multimask == "auto":
@@ -376,13 +388,9 @@ def predictor_for(model_name: str, options: SamOptions) -> Predictor:
         found = _find_ready(key)  # another thread may have loaded it meanwhile
         if found is None:
             report(f"{model.title} is loaded")
-            backend = open_backend(
-                weights,
-                device=options.device,
-                precision=options.precision,
-                compile=options.compile,
-            )
-            found = Predictor(backend, shared() if options.disk else EmbeddingCache(disk_bytes=0))
+            backend, remark = _opened(weights, options)
+            cache = shared() if options.disk else EmbeddingCache(disk_bytes=0)
+            found = Predictor(backend, cache, remark=remark)
             with _ready_lock:
                 _ready[key] = found
                 while len(_ready) > _MOST_LOADED:
@@ -390,6 +398,24 @@ def predictor_for(model_name: str, options: SamOptions) -> Predictor:
         return found
     finally:
         _opening.release()
+
+
+def _opened(weights: Weights, options: SamOptions) -> tuple[Backend, str]:
+    """The model where it was asked for, or on the CPU where it does not fit; and a note on that."""
+    try:
+        backend = open_backend(
+            weights,
+            device=options.device,
+            precision=options.precision,
+            compile=options.compile,
+        )
+    except Exception as error:
+        if not out_of_memory(error) or options.device == "cpu":
+            raise
+        backend = open_backend(weights, device="cpu", precision="fp32")
+        title = weights.model.title
+        return backend, f"{title} runs on the CPU: there is not enough memory for it on the GPU."
+    return backend, ""
 
 
 def _find_ready(key: Hashable) -> Predictor | None:

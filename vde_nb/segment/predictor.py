@@ -54,6 +54,8 @@ class Predictor:
         Opens the same model on the CPU, for when the device has no memory left.
     chunk
         Prompts decoded at once; None: by device and free memory.
+    remark
+        What people are to know about how it was opened, in words.
 
     Notes
     -----
@@ -68,8 +70,10 @@ class Predictor:
         *,
         spare: Callable[[], Backend] | None = None,
         chunk: int | None = None,
+        remark: str = "",
     ) -> None:
         self.backend = backend
+        self.remark = remark
         self.cache = cache
         self._chunk = chunk
         # Once: the file may go while the model stays loaded.
@@ -91,7 +95,6 @@ class Predictor:
         what: str = "the picture",
         *,
         part: Box | None = None,
-        pixels: str = "",
     ) -> Embedded:
         """Look at a picture, or remember having looked at it.
 
@@ -103,8 +106,6 @@ class Predictor:
             What it is, for people who watch the progress and read the notes.
         part
             ``(x, y, w, h)`` inside the picture: encode that crop only, enlarged.
-        pixels
-            :func:`~vde_nb.segment.embeddings.pixels_key` of the whole picture where it is known.
 
         Returns
         -------
@@ -129,7 +130,7 @@ class Predictor:
         box = checked_part(image, part)
         x, y, w, h = box
         shown = image[y : y + h, x : x + w]
-        digest = pixels if pixels and part is None else pixels_key(shown)
+        digest = pixels_key(shown)  # of what is encoded, now: arrays of users may change
         fit = self.backend.fit(h, w)
         key = self._key(digest, self.backend)
         kept = self._find(key)

@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vde_nb._cache_folder import cache_folder
-from vde_nb.errors import WeightsError
+from vde_nb.errors import SettingError, WeightsError
 from vde_nb.segment._digests import content_digest
 from vde_nb.segment._download import FetchError, fetch, file_hash
 from vde_nb.segment._identify import identify, weights_in
+from vde_nb.segment._partial import write_afresh
 from vde_nb.segment.models import MODELS, Model
 
 __all__ = ["Weights", "download", "find", "folders", "note", "obtain", "verify"]
 
 _VARIABLE = "VDE_NB_WEIGHTS"
 _HUB = "https://huggingface.co"
+# What says how a model of transformers wants its input; not every folder has one.
+_INPUT = ("preprocessor_config.json", "processor_config.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -68,7 +71,8 @@ class Weights:
         if not files:
             raise WeightsError(_gone(self))
         if self.model.backend == "transformers":
-            files = [*files, self.path / "config.json"]
+            said = (self.path / name for name in _INPUT)
+            files = [*files, self.path / "config.json", *filter(_is_file, said)]
         return content_digest(files, self.model.title)
 
 
@@ -77,7 +81,7 @@ class Weights:
 
 def folders() -> list[Path]:
     """Where weights are looked for, in this order; not all of them need exist."""
-    return list(dict.fromkeys([*_named(), _own(), _hub_cache()]))
+    return list(dict.fromkeys([*_named(), *_own_if_any(), _hub_cache()]))
 
 
 def find(model: Model) -> Weights | None:
@@ -92,9 +96,10 @@ def find(model: Model) -> Weights | None:
         path = _at(model, place) or _below(model, place)
         if path is not None:
             return Weights(model, path, _VARIABLE)
-    path = _below(model, _own())
-    if path is not None:
-        return Weights(model, path, "cache")
+    for place in _own_if_any():
+        path = _below(model, place)
+        if path is not None:
+            return Weights(model, path, "cache")
     path = _in_hub(model, _hub_cache())
     return Weights(model, path, "hub cache") if path is not None else None
 
@@ -114,6 +119,13 @@ def note() -> str:
 
 def _own() -> Path:
     return cache_folder() / "weights"
+
+
+def _own_if_any() -> list[Path]:
+    """The same, or nothing where ``VDE_NB_CACHE`` makes no sense: nothing is kept then."""
+    with suppress(SettingError):
+        return [_own()]
+    return []
 
 
 def _named() -> list[Path]:
@@ -239,6 +251,8 @@ def download(
         raise WeightsError(_advice(model, f"{offline} forbids it"))
     try:
         return _from_hub(model, schemes) if model.repo else _from_address(model, schemes)
+    except SettingError as error:  # of VDE_NB_CACHE
+        raise WeightsError(f"{model.title} cannot be downloaded: {error}") from error
     except FetchError as error:
         why = str(error)
         if model.access and error.status in (401, 403):
@@ -263,6 +277,7 @@ def _from_hub(model: Model, schemes: Collection[str]) -> Weights:
         what=model.title,
         token=token,
         schemes=schemes,
+        unchecked=True,  # the hub names checksums of its large files only
     )
     target = folder / model.file
     named = fetch(
@@ -276,8 +291,7 @@ def _from_hub(model: Model, schemes: Collection[str]) -> Weights:
     if named.startswith("sha256:") and not model.digest:
         # What the hub said, for `verify`; in the form of the program sha256sum.
         with suppress(OSError):
-            content = f"{named.partition(':')[2]}  {model.file}\n"
-            _said(target).write_text(content, encoding="utf-8")
+            write_afresh(_said(target), f"{named.partition(':')[2]}  {model.file}\n")
     return Weights(model, folder, "cache")
 
 
@@ -338,12 +352,12 @@ def verify(weights: Weights) -> str:
     model, files = weights.model, weights.files
     if not files:
         return _gone(weights)
-    is_ours = weights.where != "given"
-    size = sum(file.stat().st_size for file in files) / 1e6
-    if is_ours and size < model.megabytes - 1:
-        return f"{weights.path} is cut off: {size:.0f} of {model.megabytes} MB."
     expected = _expected(weights, files)
     try:
+        if weights.where != "given" and len(expected) < len(files):
+            size = sum(file.stat().st_size for file in files) / 1e6
+            if size < model.megabytes - 1:
+                return f"{weights.path} is cut off: {size:.0f} of {model.megabytes} MB."
         if model.backend == "transformers" or not expected:
             found = identify(weights.path)
             if found.architecture != model.architecture:
