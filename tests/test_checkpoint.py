@@ -105,6 +105,19 @@ def test_a_checkpoint_cut_short_is_refused(checkpoint, tmp_path):
             read_sam(path)
 
 
+def test_an_old_checkpoint_cut_short_anywhere_is_refused(checkpoint, tmp_path):
+    """torch says so with struct.error, AssertionError and more, by where the cut is."""
+    path = tmp_path / "cut.pth"
+    state = torch.load(checkpoint, weights_only=True)
+    few = {name: state[name] for name in list(state)[:3]}
+    torch.save(few, path, _use_new_zipfile_serialization=False)
+    whole = path.read_bytes()
+    for size in (*range(0, 900, 7), *range(len(whole) - 200, len(whole), 3)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(WeightsError, match=r"cut\.pth"):
+            read_sam(path)
+
+
 def test_a_pickle_that_would_run_something_is_refused_and_not_run(tmp_path):
     class Evil:
         def __reduce__(self):
@@ -217,6 +230,84 @@ def test_a_folder_that_would_fetch_a_model_is_refused(copy):
     config["vision_config"]["backbone_config"]["architecture"] = "hf-hub:someone/evil"
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="someone/evil"):
+        read_transformers(copy, "Sam2Model")
+
+
+@pytest.fixture(scope="module")
+def edgetam(tmp_path_factory):
+    return sam_models.tiny("edgetam", tmp_path_factory.mktemp("edgetam"))
+
+
+def test_timm_is_given_nothing_that_makes_it_read_a_file(edgetam, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
+
+    torch.save({"state_dict": Evil()}, tmp_path / "evil.pth")
+    whole = (edgetam / "config.json").read_text()
+    try:
+        for harm in (
+            {"checkpoint_path": str(tmp_path / "evil.pth")},
+            {"pretrained_cfg": {"file": str(tmp_path / "evil.pth")}},
+            {"pretrained": True},
+        ):
+            config = json.loads(whole)
+            config["vision_config"]["backbone_config"]["model_args"] |= harm
+            (edgetam / "config.json").write_text(json.dumps(config))
+            with pytest.raises(WeightsError, match=f"model_args .* not {next(iter(harm))}"):
+                read_transformers(edgetam, "EdgeTamModel")
+    finally:
+        (edgetam / "config.json").write_text(whole)
+    assert not (tmp_path / "ran").exists()
+    assert read_transformers(edgetam, "EdgeTamModel").dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        ({"backbone": "hf-hub:someone/evil"}, "someone/evil"),
+        ({"use_pretrained_backbone": True}, "weights from elsewhere"),
+        (
+            {"backbone_kwargs": {"checkpoint_path": "evil.pth"}},
+            "backbone_kwargs .* checkpoint_path",
+        ),
+        ({"model_args": ["checkpoint_path"]}, "model_args"),
+    ],
+)
+@pytest.mark.parametrize("part", ["", "vision_config"])
+def test_no_part_of_a_folder_may_fetch_its_weights(copy, harm, told, part):
+    config = json.loads((copy / "config.json").read_text())
+    (config[part] if part else config).update(harm)
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match=told):
+        read_transformers(copy, "Sam2Model")
+
+
+@pytest.mark.parametrize(
+    "named", ["someone/evil", {"vision_config": "someone/evil"}, "flash_attention_2"]
+)
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation_internal"])
+@pytest.mark.parametrize("part", ["", "vision_config"])
+def test_attention_is_computed_by_nobody_elses_code(copy, named, key, part):
+    """transformers fetches it from the hub: `kernels` need only be installed."""
+    config = json.loads((copy / "config.json").read_text())
+    (config[part] if part else config)[key] = named
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match="may be eager or sdpa, not"):
+        read_transformers(copy, "Sam2Model")
+
+
+def test_the_way_of_attention_is_ours_to_say(copy):
+    config = json.loads((copy / "config.json").read_text())
+    config["attn_implementation"] = "eager"  # as somebody who looked for a fault may leave it
+    (copy / "config.json").write_text(json.dumps(config))
+    network = read_transformers(copy, "Sam2Model")
+    assert network.config._attn_implementation == "sdpa"
+
+
+def test_an_adapter_in_a_folder_is_not_loaded(copy):
+    (copy / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/evil"}')
+    with pytest.raises(WeightsError, match=r"adapter_config\.json would load"):
         read_transformers(copy, "Sam2Model")
 
 

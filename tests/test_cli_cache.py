@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,9 +49,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command alone: (status, what it printed)."""
 
     def run(*words: str) -> tuple[int, str]:
-        top = argparse.ArgumentParser()
-        _cli_cache.add_parser(top.add_subparsers())
-        status = _cli_cache.run(top.parse_args(["cache", *words]))
+        parser = argparse.ArgumentParser()
+        _cli_cache.add_options(parser)
+        status = _cli_cache.run(parser.parse_args(words))
         return status, capsys.readouterr().out
 
     return run
@@ -71,7 +73,7 @@ def test_info_counts_embeddings_by_model_and_weights(home: Path, run: Run) -> No
         ["sam_vit_b", "2"],
     ]
     assert lines[1][2:] == ["24.8", "kB", "of", "2.0", "GB"]
-    assert lines[4] == ["files", "of", "weights", "7", "7.0", "kB"]
+    assert lines[4] == ["files", "of", "weights", "6", "6.0", "kB"], "digests.json is none"
     assert len(lines) == 5
 
 
@@ -81,7 +83,7 @@ def test_info_for_programs(home: Path, run: Run) -> None:
     assert told["embeddings"]["entries"] == 3
     assert told["embeddings"]["limit"] == 2 * 10**9
     assert told["embeddings"]["models"]["sam_vit_b"]["entries"] == 2
-    assert told["weights"] == {"files": 7, "bytes": 7000}
+    assert told["weights"] == {"files": 6, "bytes": 6000}
     assert told["notes"] == []
 
 
@@ -172,3 +174,16 @@ def test_anything_else_is_refused_before_anything_is_removed(
     with pytest.raises(SystemExit):
         run(*words)
     assert files(home) == before
+
+
+def test_a_command_is_no_part_of_the_circle_it_is_called_from(home: Path) -> None:
+    code = (
+        "import sys\n"
+        "from vde_nb import _cli_cache, _cli_weights\n"
+        "from types import SimpleNamespace as Options\n"
+        "assert _cli_cache.run(Options(action='info', json=False)) == 0\n"
+        "assert _cli_weights.run(Options(action='list')) == 0\n"
+        "assert 'vde_nb.cli' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

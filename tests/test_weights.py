@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import errno
 import hashlib
+import http.client
 import io
 import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -26,6 +28,7 @@ from vde_nb import _cli_weights
 from vde_nb._progress import listening
 from vde_nb.errors import SettingError, WeightsError
 from vde_nb.segment import _digests, _download, _partial, weights
+from vde_nb.segment._download import FetchError, fetch
 from vde_nb.segment.models import MODELS, Model
 from vde_nb.segment.weights import Weights, download, find, folders, note, obtain, verify
 
@@ -50,6 +53,7 @@ class Server:
         self.answers: list[int] = []  # for each of the next answers: its status instead
         self.forward: dict[str, tuple[str, dict[str, str]]] = {}
         self.kind = "application/octet-stream"
+        self.linked: dict[str, str] = {}  # checksums that bodies come with, as of a mirror
         self.half: Callable[[], Any] = lambda: None  # called in the middle of each body
         self.seen: list[Any] = []  # the headers of each request
         server = self
@@ -97,6 +101,8 @@ class Server:
         to.send_header("Content-Type", self.kind)
         if self.etag:
             to.send_header("ETag", self.etag)
+        if to.path in self.linked:
+            to.send_header("X-Linked-ETag", self.linked[to.path])
         to.end_headers()
         end = self.cut.pop(0) if self.cut else len(body)
         middle = (start + end) // 2
@@ -126,6 +132,12 @@ class Place(NamedTuple):
 
     def get(self) -> Weights:
         return download(self.model, schemes=("http",))
+
+    def unchecked(self) -> bytes:
+        """The same file when nobody knows its checksum."""
+        target = self.folder / "sam.pth"
+        fetch(self.model.address, target, what="SAM test", schemes=("http",), unchecked=True)
+        return target.read_bytes()
 
 
 @pytest.fixture
@@ -217,7 +229,7 @@ def test_progress_is_told_to_whoever_listens(place: Place) -> None:
     told: list[tuple[str, float | None]] = []
     with listening(lambda text, share: told.append((text, share))):
         place.get()
-    shares = [share for text, share in told if "downloading 3.07 MB" in text]
+    shares = [share for text, share in told if "downloading 3.1 MB" in text]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert told[-1] == ("SAM test: checking", 1.0)
@@ -244,25 +256,51 @@ def test_a_broken_connection_is_taken_up_again(place: Place, ranges: bool) -> No
 
 def test_a_connection_that_breaks_every_time_is_given_up_but_not_forgotten(place: Place) -> None:
     place.server.cut = [10**6] * 9
-    with pytest.raises(WeightsError, match=r"ended after 1 MB of 3\.07 MB"):
+    with pytest.raises(WeightsError, match=r"ended after 1\.0 MB of 3\.1 MB"):
         place.get()
     assert place.names() == ["sam.pth.part", "sam.pth.part.json"]
     place.server.cut = []
     assert place.get().path.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+        OSError(errno.ENETDOWN, "Network is down"),
+        ssl.SSLError(1, "decryption failed or bad record mac"),
+    ],
+)
+def test_a_network_that_goes_down_is_not_taken_for_the_disk(
+    place: Place, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    faults, read = [error] * 3, http.client.HTTPResponse.read1
+
+    def fail(self: http.client.HTTPResponse, size: int = -1) -> bytes:
+        if self.length is not None and self.length < len(CONTENT) and faults:
+            raise faults.pop()
+        return read(self, size)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read1", fail)
+    assert place.get().path.read_bytes() == CONTENT
+    assert faults == []
+    (place.folder / "sam.pth").unlink()
+    faults += [error] * 9
+    with pytest.raises(WeightsError, match=r"the connection broke after .*" + error.args[1]):
+        place.get()
+
+
 @pytest.mark.parametrize("etag", ['"two"', 'W/"one"', ""])
 def test_a_file_that_changed_meanwhile_is_downloaded_from_the_beginning(
     place: Place, etag: str
 ) -> None:
-    model = plain(place.server, digest="")
     place.server.files["/sam.pth"] = b"x" * len(CONTENT)
     place.server.cut = [10**6] * 4
     place.server.etag = '"one"' if etag == '"two"' else etag
-    with pytest.raises(WeightsError, match="ended after"):
-        download(model, schemes=("http",))
+    with pytest.raises(FetchError, match="ended after"):
+        place.unchecked()
     place.server.files["/sam.pth"], place.server.etag = CONTENT, etag
-    assert download(model, schemes=("http",)).path.read_bytes() == CONTENT
+    assert place.unchecked() == CONTENT
 
 
 @pytest.mark.parametrize("have", [b"x" * 10**6, b"x" * 2 * len(CONTENT)])
@@ -270,22 +308,20 @@ def test_a_file_that_changed_meanwhile_is_downloaded_from_the_beginning(
 def test_a_part_of_another_file_is_not_gone_on_with(
     place: Place, have: bytes, address: str
 ) -> None:
-    model = plain(place.server, digest="")
     if not address and len(have) < len(CONTENT):
         place.server.etag = '"two"'
     place.folder.mkdir(parents=True)
     (place.folder / "sam.pth.part").write_bytes(have)
     (place.folder / "sam.pth.part.json").write_text(
-        json.dumps({"address": address or model.address, "validator": '"one"'})
+        json.dumps({"address": address or place.model.address, "validator": '"one"'})
     )
-    assert download(model, schemes=("http",)).path.read_bytes() == CONTENT
+    assert place.unchecked() == CONTENT
 
 
 def test_a_server_that_goes_on_with_another_file_is_not_believed(place: Place) -> None:
-    model = plain(place.server, digest="")
     place.server.cut = [10**6] * 4
-    with pytest.raises(WeightsError):
-        download(model, schemes=("http",))
+    with pytest.raises(FetchError):
+        place.unchecked()
     other = b"x" * len(CONTENT)
     place.server.files["/sam.pth"], place.server.etag = other, '"two"'
     answer = place.server.answer
@@ -297,7 +333,7 @@ def test_a_server_that_goes_on_with_another_file_is_not_believed(place: Place) -
         answer(to)
 
     place.server.answer = obey  # type: ignore[method-assign]
-    assert download(model, schemes=("http",)).path.read_bytes() == other
+    assert place.unchecked() == other
 
 
 def test_when_all_had_arrived_nothing_is_sent_again(place: Place) -> None:
@@ -342,7 +378,7 @@ def test_a_full_disk_is_said_before_and_while_it_fills(
     usage = shutil.disk_usage(place.cache.parent)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**6))
-        with pytest.raises(WeightsError, match=r"not enough space: 1 MB free .*3\.07 MB needed"):
+        with pytest.raises(WeightsError, match=r"not enough space: 1\.0 MB free .*3\.1 MB needed"):
             place.get()
     assert place.names() == []
 
@@ -387,6 +423,22 @@ def test_links_are_followed_to_weights_but_not_to_a_part(place: Place, tmp_path:
     (place.folder / "sam.pth").unlink()
     (place.folder / "sam.pth").symlink_to(tmp_path / "elsewhere")
     assert find(place.model) == Weights(place.model, place.folder / "sam.pth", "cache")
+
+
+@links_needed
+def test_links_in_place_of_notes_are_replaced_and_not_followed(hub: Place, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    folder = hub.folder / "sam_x"
+    folder.mkdir(parents=True)
+    for name in ("config.json.part.json", "model.safetensors.part.json"):
+        (folder / name).symlink_to(precious)
+    (folder / "model.safetensors.sha256").symlink_to(precious)
+    download(on_the_hub(), schemes=("http",))
+    assert precious.read_bytes() == b"precious"
+    said = folder / "model.safetensors.sha256"
+    assert not said.is_symlink()
+    assert said.read_text().endswith("  model.safetensors\n")
 
 
 def test_a_blocked_network_says_address_file_and_folder_and_leaves_nothing(
@@ -516,6 +568,40 @@ def test_what_the_hub_says_and_sends_must_agree(hub: Place) -> None:
     with pytest.raises(WeightsError, match="is not the file: its SHA256 is"):
         download(on_the_hub(), schemes=("http",))
     assert find(on_the_hub()) is None
+
+
+def test_weights_that_nobody_names_a_checksum_of_are_not_taken(hub: Place) -> None:
+    """A mirror may answer itself, without the hub's word on what the file is."""
+    path, content = "/org/sam-x/resolve/main/model.safetensors", hub.server.files["/store"]
+    hub.server.forward.clear()
+    hub.server.files[path] = content
+    with pytest.raises(WeightsError, match=r"names no checksum, .*HF_ENDPOINT"):
+        download(on_the_hub(), schemes=("http",))
+    assert find(on_the_hub()) is None
+    named = hashlib.sha256(content).hexdigest()
+    known = on_the_hub(digest=f"sha256:{named}")
+    assert find(download(known, schemes=("http",)).model), "we know it"
+    shutil.rmtree(hub.folder)
+    hub.server.linked[path] = f'"{named}"'
+    found = download(on_the_hub(), schemes=("http",))
+    assert (found.path / "model.safetensors.sha256").read_text().startswith(named)
+    hub.server.files[path] = safetensors(weight=999)
+    with pytest.raises(WeightsError, match="is not the file: its SHA256 is"):
+        download(on_the_hub(), force=True, schemes=("http",))
+
+
+def test_a_part_that_is_whole_is_not_taken_without_a_checksum_either(hub: Place) -> None:
+    path, content = "/org/sam-x/resolve/main/model.safetensors", hub.server.files["/store"]
+    hub.server.forward.clear()
+    hub.server.files[path] = content
+    folder = hub.folder / "sam_x"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors.part").write_bytes(content)
+    (folder / "model.safetensors.part.json").write_text(
+        json.dumps({"address": hub.server.url + path, "validator": '"one"'})
+    )
+    with pytest.raises(WeightsError, match="names no checksum"):
+        download(on_the_hub(), schemes=("http",))
 
 
 def test_a_revision_is_asked_for_by_its_name(hub: Place) -> None:
@@ -696,6 +782,26 @@ def test_nonsense_in_the_variable_is_said_where_weights_are_missing(
         assert isinstance(note(), str)
 
 
+def test_a_cache_folder_that_makes_no_sense_is_no_place_to_find_weights(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "sam.pth"
+    file.write_bytes(CONTENT)
+    monkeypatch.setattr(_digests, "_LARGE", 1000)
+    monkeypatch.setattr(_digests, "_known", {})
+    monkeypatch.setenv("VDE_NB_CACHE", "~nobody-here/x")
+    assert find(place.model) is None
+    assert folders() == [place.hub]
+    for offline in ("", "1"):
+        monkeypatch.setenv("VDE_NB_OFFLINE", offline)
+        with pytest.raises(WeightsError, match=r"cannot be downloaded: VDE_NB_CACHE='~nobody-here"):
+            place.get()
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(file))
+    found = find(place.model)
+    assert found == Weights(place.model, file, "VDE_NB_WEIGHTS")
+    assert found.digest == xxhash.xxh3_128(CONTENT).hexdigest()
+
+
 # --- checking
 
 
@@ -705,9 +811,20 @@ def test_verify_says_what_is_wrong(place: Place) -> None:
     found.path.write_bytes(CONTENT[:-1] + b"x")
     assert verify(found).startswith(f"{found.path} is not what it should be: its SHA256 is")
     found.path.write_bytes(CONTENT[:1000])
-    assert verify(found) == f"{found.path} is cut off: 0 of 3 MB."
+    assert "is not what it should be" in verify(found)
+    unknown = Weights(plain(place.server, digest=""), found.path, "cache")
+    assert verify(unknown) == f"{found.path} is cut off: 0 of 3 MB."
     found.path.unlink()
     assert "is not at" in verify(found)
+
+
+def test_a_file_with_the_right_checksum_is_right_whatever_size_the_table_says(
+    place: Place,
+) -> None:
+    from dataclasses import replace
+
+    found = place.get()
+    assert verify(replace(found, model=replace(place.model, megabytes=300))) == ""
 
 
 def test_verify_looks_into_the_configuration(place: Place, tmp_path: Path) -> None:
@@ -741,6 +858,19 @@ def test_the_digest_of_a_folder_is_of_its_weights_and_its_configuration(
     assert len(digests[0]) == 32
 
 
+@pytest.mark.parametrize("name", ["preprocessor_config.json", "processor_config.json"])
+def test_the_digest_of_a_folder_is_of_how_it_wants_its_input_too(
+    place: Place, tmp_path: Path, name: str
+) -> None:
+    here = Weights(on_the_hub(), model_folder(tmp_path / "m"), "given")
+    digests = {here.digest}
+    for mean in (0.4, 0.5):
+        (here.path / name).write_text(json.dumps({"image_mean": [mean] * 3}))
+        os.utime(here.path / name, (mean, mean))
+        digests.add(here.digest)
+    assert len(digests) == 3
+
+
 def test_a_later_process_remembers_the_digest_of_large_files(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -755,10 +885,50 @@ def test_a_later_process_remembers_the_digest_of_large_files(
     assert reads == []
     found = file.stat()
     wrong = json.dumps([[str(file), found.st_size, found.st_mtime_ns, "not hex"]])
-    for damage in ("[", "[[1]]", wrong, "{}", "[3]"):
+    entry = [str(file), found.st_size, found.st_mtime_ns, "1" * 32]
+    infinite = json.dumps([[*entry[:2], float("inf"), "1" * 32]])
+    for damage in ("[", "[[1]]", wrong, "{}", "[3]", "3", infinite, "[" * 10**5, b"\xff\xfe".hex()):
         (place.folder / "digests.json").write_text(damage)
         monkeypatch.setattr(_digests, "_known", {})
         assert Weights(place.model, file, "given").digest == "0" * 32
+    (place.folder / "digests.json").write_text(f"[[1], {json.dumps(entry)}, {infinite[1:]}")
+    monkeypatch.setattr(_digests, "_known", {})
+    assert Weights(place.model, file, "given").digest == "1" * 32, "the other entries hold"
+
+
+def test_whoever_waits_for_weights_to_be_read_is_told_and_can_be_cancelled(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, other, small = (tmp_path / name for name in ("slow.pth", "other.pth", "small.pth"))
+    for file in (slow, other, small):
+        file.write_bytes(CONTENT)
+    known = Weights(place.model, small, "given").digest
+    reading, go_on, read = threading.Event(), threading.Event(), _digests._read
+
+    def stop(file: Path, size: int, what: str) -> str:
+        reading.set()
+        go_on.wait(20)
+        return read(file, size, what)
+
+    monkeypatch.setattr(_digests, "_read", stop)
+    first = threading.Thread(target=lambda: Weights(place.model, slow, "given").digest)
+    first.start()
+    assert reading.wait(20)
+    told: list[str] = []
+
+    def cancel(text: str, share: float | None) -> None:
+        told.append(text)
+        raise KeyboardInterrupt
+
+    try:
+        assert Weights(place.model, small, "given").digest == known, "what is known waits for none"
+        with pytest.raises(KeyboardInterrupt), listening(cancel):
+            Weights(place.model, other, "given").digest  # noqa: B018
+        assert told == ["SAM test: waiting for weights to be read"]
+    finally:
+        go_on.set()
+        first.join(20)
+    assert Weights(place.model, other, "given").digest == known
 
 
 def test_where_nothing_can_be_remembered_the_digest_is_the_same(
@@ -784,10 +954,10 @@ def command(*words: str) -> int:
 def one(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """The only model there is comes from the local server."""
 
-    def fetch(address: str, target: Path, **how: Any) -> str:
-        return _download.fetch(address, target, **{**how, "schemes": ("http",)})
+    def over_http(address: str, target: Path, **how: Any) -> str:
+        return fetch(address, target, **{**how, "schemes": ("http",)})
 
-    monkeypatch.setattr(weights, "fetch", fetch)
+    monkeypatch.setattr(weights, "fetch", over_http)
     before = dict(MODELS)
     MODELS.clear()
     MODELS["sam_test"] = place.model

@@ -18,7 +18,11 @@ def escaped(value: object) -> str:
 
 
 def byte_size(count: int) -> str:
-    """`count` bytes in decimal units, to three digits: ``"24.8 kB"``, ``"375 MB"``."""
+    """`count` bytes in decimal units.
+
+    >>> byte_size(999), byte_size(999_600), byte_size(24_840), byte_size(374_960_000)
+    ('999 B', '1.0 MB', '24.8 kB', '375 MB')
+    """
     size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
     while size >= 999.5 and len(units) > 1:
         size /= 1000

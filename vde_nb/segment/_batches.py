@@ -164,7 +164,7 @@ def check_prompt(prompt: Prompt, what: str = "The prompt") -> None:
 def _finite(value: object) -> bool:
     try:
         return math.isfinite(value)  # type: ignore[arg-type]
-    except TypeError:
+    except (TypeError, OverflowError):
         return False
 
 

@@ -119,9 +119,7 @@ def fetch(
             try:
                 if _stamp(target) != before:  # another process has been at it while we waited
                     return ""
-                found = _Job(
-                    file, address, target, what, token, schemes, digest, unchecked
-                ).run()
+                found = _Job(file, address, target, what, token, schemes, digest, unchecked).run()
                 put_in_place(file, target)
                 return found
             except OSError as error:
@@ -235,8 +233,8 @@ class _Job:
         named = redirects.named or _checksum(headers)
         if not (self.digest or named or self.unchecked):
             raise FetchError(
-                "the server names no checksum, so nobody could tell whether it is the right file "
-                "(HF_ENDPOINT may name another server)"
+                "the server names no checksum, so nobody could tell whether it is the right file; "
+                "HF_ENDPOINT can name another server"
             )
         return named
 
@@ -322,8 +320,8 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + _SPARE:
         raise FetchError(
-            f"there is not enough space: {byte_size(free)} free in {folder}, {byte_size(needed)} needed "
-            f"and {byte_size(_SPARE)} to spare; VDE_NB_CACHE names another folder"
+            f"there is not enough space: {byte_size(free)} free in {folder}, {byte_size(needed)} "
+            f"needed and {byte_size(_SPARE)} to spare; VDE_NB_CACHE names another folder"
         )
 
 

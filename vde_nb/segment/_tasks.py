@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -60,20 +62,24 @@ def within(prompt: Prompt, part: Box) -> Prompt:
 
 
 def checked_task(prompt: Prompt, height: int, width: int, clip: bool) -> Task:
-    """Cut a prompt to the picture, or raise :class:`SettingError`."""
+    """Cut a prompt to the picture, or raise :class:`SettingError`.
+
+    Points become those of the pixels they lie in.
+    """
+    reach = _whole(prompt.reach)
     check_prompt(prompt)
-    for x, y, _ in prompt.points:
+    points = tuple((math.floor(x), math.floor(y), int(label)) for x, y, label in prompt.points)
+    for x, y, _ in points:
         if not (0 <= x < width and 0 <= y < height):
             raise SettingError(f"Point {(x, y)} lies outside the {width} x {height} picture.")
     picture = (0, 0, width, height)
     if prompt.box is None:
-        return Task(prompt, picture, None)
+        return Task(replace(prompt, points=points, reach=reach), picture, None)
     x, y, w, h = (int(value) for value in prompt.box)
     left, top, right, bottom = max(0, x), max(0, y), min(width, x + w), min(height, y + h)
     if left >= right or top >= bottom:
         raise SettingError(f"Box {prompt.box} lies outside the {width} x {height} picture.")
-    reach = prompt.reach
-    for px, py, label in prompt.points:
+    for px, py, label in points:
         if label and max(left - px, px - right + 1, top - py, py - bottom + 1) > reach and clip:
             raise SettingError(
                 f"The positive point {(px, py)} is farther than {reach} pixels from box "
@@ -89,4 +95,13 @@ def checked_task(prompt: Prompt, height: int, width: int, clip: bool) -> Task:
     if clip:
         fx, fy = max(0, left - reach), max(0, top - reach)
         frame = (fx, fy, min(width, right + reach) - fx, min(height, bottom + reach) - fy)
-    return Task(Prompt(box, prompt.points, None, reach), frame, detected)
+    return Task(Prompt(box, points, None, reach), frame, detected)
+
+
+def _whole(reach: object) -> int:
+    try:
+        return operator.index(reach)  # type: ignore[arg-type]
+    except TypeError:
+        raise SettingError(
+            f"The prompt has reach={reach!r}: whole number of pixels, at least 0."
+        ) from None

@@ -395,7 +395,7 @@ def add_model(name: str, path: str | os.PathLike[str], title: str | None = None)
         file=found.file,
         path=found.path,
         speed=1 + sum(one.parameters < found.parameters for one in _TABLE),
-        quality=1 + len(_TABLE),  # nobody has ranked it: "auto" takes it when there is no other
+        quality=1 + len(_TABLE),  # nobody has ranked it
         requires=found.requires,
     )
     MODELS[name] = model

@@ -122,7 +122,7 @@ def _own() -> Path:
 
 
 def _own_if_any() -> list[Path]:
-    """The same, or nothing where ``VDE_NB_CACHE`` makes no sense: nothing is kept then."""
+    """The cache folder, or nothing where ``VDE_NB_CACHE`` makes no sense: nothing is kept then."""
     with suppress(SettingError):
         return [_own()]
     return []
@@ -246,13 +246,15 @@ def download(
         return found
     if model.path is not None:
         raise WeightsError(_gone(Weights(model, model.path, "given")))
+    try:
+        _own()
+    except SettingError as error:  # of VDE_NB_CACHE
+        raise WeightsError(f"{model.title} cannot be downloaded: {error}") from error
     offline = _offline()
     if offline:
         raise WeightsError(_advice(model, f"{offline} forbids it"))
     try:
         return _from_hub(model, schemes) if model.repo else _from_address(model, schemes)
-    except SettingError as error:  # of VDE_NB_CACHE
-        raise WeightsError(f"{model.title} cannot be downloaded: {error}") from error
     except FetchError as error:
         why = str(error)
         if model.access and error.status in (401, 403):
