@@ -10,11 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests import sam_models
 from tests.fake_sam import FakeBackend, FakeWeights, fake_predictor
 from vde_nb._progress import listening
-from vde_nb.errors import SettingError, WeightsError
+from vde_nb.errors import ImageError, SettingError, WeightsError
 from vde_nb.segment import Prompt
 from vde_nb.segment._backend import open_backend
 from vde_nb.segment.embeddings import EmbeddingCache
@@ -423,11 +424,31 @@ def test_arguments_out_of_range_are_told() -> None:
         predictor.predict(seen, [Prompt(SQUARE)], previous=[])
     with pytest.raises(SettingError, match="previous has shape"):
         predictor.predict(seen, [Prompt(SQUARE)], previous=[np.zeros((3, 3), np.float32)])
-    with pytest.raises(SettingError, match="uint8"):
+    with pytest.raises(ImageError, match="divide by 255"):
         predictor.embed(board().astype(float))
     with pytest.raises(SettingError, match="does not lie in"):
         predictor.embed(board(), part=(390, 0, 20, 20))
     assert predictor.predict(seen, []) == []
+
+
+def test_pictures_come_in_every_form_and_prompts_one_by_one(tmp_path: Path) -> None:
+    predictor = fake_predictor()
+    seen = predictor.embed(board())
+    file = tmp_path / "board.png"
+    Image.fromarray(board()).save(file)
+    for form in (file, Image.open(file), board() / 255):
+        assert predictor.embed(form).key == seen.key
+    with pytest.raises(ImageError, match=r"no\.png"):
+        predictor.embed(tmp_path / "no.png")
+    (one,) = predictor.predict(seen, Prompt(SQUARE))
+    assert one.mask().shape == board().shape[:2]
+    assert repr(one).startswith("Prediction(") and len(repr(seen)) < 80
+    with pytest.raises(SettingError, match="embed"):
+        predictor.predict(board(), [Prompt(SQUARE)])  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=r"Prompt 2: the box .* outside"):
+        predictor.predict(seen, [Prompt(SQUARE), Prompt((5000, 0, 5, 5))])
+    with pytest.raises(SettingError, match=r"point .* outside"):
+        predictor.predict(seen, [Prompt(points=((-1, 0, 1),))])
 
 
 def test_no_numbers_in_the_answers_make_empty_masks_without_a_warning() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from vde_nb._extras import absent, need
-from vde_nb._progress import heard, listening, report
+from vde_nb._progress import heard, listening, report, shown_when_long
 from vde_nb.errors import MissingExtraError
 
 
@@ -43,3 +45,41 @@ def test_what_is_missing_names_the_extra() -> None:
     assert absent("numpy", "no_such_module") == ["no_such_module"]
     with pytest.raises(MissingExtraError, match=r'SAM needs no_such_module .*"vde-nb\[sam\]"'):
         need("no_such_module.part", "sam", "SAM")
+
+
+class Bar:
+    """What tqdm is asked to show."""
+
+    shown: list[str]
+
+    def __init__(self, **how: object) -> None:
+        self.n = 0
+        Bar.shown = []
+
+    def set_description_str(self, text: str, refresh: bool = True) -> None:
+        Bar.shown.append(text)
+
+    def refresh(self) -> None:
+        Bar.shown[-1] += f" {self.n}"
+
+    def close(self) -> None:
+        Bar.shown.append("closed")
+
+
+def test_long_work_that_nobody_follows_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("vde_nb._progress._PATIENCE", 0.05)
+    Bar.shown = []
+    with shown_when_long():
+        report("quick", 0.5)
+    assert Bar.shown == []
+    with shown_when_long():
+        time.sleep(0.06)
+        report("reading", 0.5)
+    assert Bar.shown == ["reading 50", "closed"]
+    told: list[str] = []
+    with listening(lambda text, share: told.append(text)), shown_when_long():
+        time.sleep(0.06)
+        report("reading again")
+    assert told == ["reading again"] and Bar.shown == ["reading 50", "closed"]

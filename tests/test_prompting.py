@@ -267,3 +267,14 @@ def test_progress_names_the_prompts_and_their_time_is_told(board: vde.Comparison
     stages: list[str] = []
     found = board.prompted(PROMPTS, progress=stages.append)
     assert stages == ["prompts"] and found.timings["prompts"] > 0
+
+
+def test_a_click_on_the_whole_part_loses_nothing_that_was_detected() -> None:
+    reference = np.full((200, 300, 3), 90, np.uint8)
+    current = reference.copy()
+    current[20:30, 20:30] = 200
+    current[150:158, 240:250] = 200
+    found = vde.compare(reference, current, method="hybrid", segmenter="none")
+    assert len(found.anomalies) == 2
+    whole = found.prompted([{"box": (0, 0, 300, 200)}])
+    assert sorted(one.origin for one in whole.anomalies) == ["detected", "detected", "prompted"]

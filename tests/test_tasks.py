@@ -38,7 +38,7 @@ def test_a_click_beside_the_picture_is_refused(point: Any) -> None:
     ],
 )
 def test_numbers_beyond_all_pictures_are_refused(prompt: Any) -> None:
-    with pytest.raises(SettingError, match="30 x 20 picture|needed are"):
+    with pytest.raises(SettingError, match=r"30 x 20 picture|needed are"):
         checked_task(Prompt(**prompt), 20, 30, clip=True)
 
 

@@ -7,18 +7,23 @@ thread with :func:`listening`, and ends the work by raising.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
-__all__ = ["Listener", "current_listener", "heard", "listening", "report"]
+__all__ = ["Listener", "heard", "listening", "report", "shown_when_long"]
 
 #: Called with what is being done, and how much of it is done (0 to 1, None: nobody knows).
 Listener = Callable[[str, "float | None"], object]
 
 #: Seconds between two reports of the same work: people read no faster, and each costs a message.
 _PAUSE = 0.05
+
+#: Seconds after which work that goes on is worth a bar.
+_PATIENCE = 0.7
 
 _listener: ContextVar[Listener | None] = ContextVar("vde_nb_listener", default=None)
 _last: ContextVar[tuple[str, float]] = ContextVar("vde_nb_last_report", default=("", 0.0))
@@ -34,9 +39,38 @@ def listening(listener: Listener | None) -> Iterator[None]:
         _listener.reset(token)
 
 
-def current_listener() -> Listener | None:
-    """Who listens on this thread, None for nobody; to be handed on to another thread."""
-    return _listener.get()
+@contextmanager
+def shown_when_long() -> Iterator[None]:
+    """Show a progress bar, in a notebook or on a terminal, while nobody else listens.
+
+    Short work shows nothing, and so does work whose output goes into a file.
+    """
+    if heard() or not ("ipykernel" in sys.modules or sys.stderr.isatty()):
+        yield
+        return
+    bar: Any = None
+    started = time.monotonic()
+
+    def show(text: str, share: float | None) -> None:
+        nonlocal bar
+        if bar is None:
+            if time.monotonic() - started < _PATIENCE:
+                return
+            from tqdm.auto import tqdm
+
+            bar = tqdm(
+                total=100, bar_format="{desc} {percentage:3.0f}% {bar} {elapsed}", leave=False
+            )
+        bar.set_description_str(text, refresh=False)
+        bar.n = 0 if share is None else round(100 * share)
+        bar.refresh()
+
+    try:
+        with listening(show):
+            yield
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def heard() -> bool:

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._ignore import Ignore, ignore_mask
-from vde_nb._progress import Listener, current_listener, heard, listening
+from vde_nb._progress import heard, listening, shown_when_long
 from vde_nb.align import Prepared, prepare
 from vde_nb.comparison import Comparison, Detected
 from vde_nb.describe import describe, describe_prompted, numbered
@@ -146,7 +147,7 @@ def compare(
         raise SettingError("compare() needs two pictures: compare(reference, current).")
     else:
         pair = _load(reference, current, chosen, stage)
-    with listening(_listener(progress)):
+    with _told(progress):
         return _run(pair, chosen, stage, _unused(chosen, settings), ignore, *said)
 
 
@@ -177,7 +178,7 @@ def again(
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
-    with listening(_listener(progress)):
+    with _told(progress):
         return _run(comparison.pair, chosen, stage, _unused(chosen, changes), ignore, *said)
 
 
@@ -197,7 +198,7 @@ def prompted(
         comparison.registration,
     )
     stage = Stages(None, progress=progress)
-    with listening(_listener(progress)):
+    with _told(progress):
         return _prompted(comparison, checked, images, Staged(comparison.heatmap, None), stage)
 
 
@@ -275,11 +276,18 @@ def _unused(settings: Settings, given: Iterable[str]) -> list[str]:
     return notes
 
 
-def _listener(progress: Callable[[str], object] | None) -> Listener | None:
-    """Who hears what long work reports; one who listens already, as the panel does, goes on."""
+@contextmanager
+def _told(progress: Callable[[str], object] | None) -> Iterator[None]:
+    """Have long work tell `progress` how far it is, or else show a bar.
+
+    One who listens already, as the panel does, goes on.
+    """
     if progress is None or heard():
-        return current_listener()
-    return lambda text, share: progress(text if share is None else f"{text} {share:.0%}")
+        with shown_when_long():
+            yield
+        return
+    with listening(lambda text, share: progress(text if share is None else f"{text} {share:.0%}")):
+        yield
 
 
 def single_masks(

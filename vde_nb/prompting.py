@@ -37,6 +37,8 @@ UInt8 = npt.NDArray[np.uint8]
 
 #: Share of an anomaly inside an outline from which a prompt means it.
 _INSIDE = 0.5
+#: Times the area of all anomalies inside from which an outline means something else.
+_OVERSIZE = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,8 +258,9 @@ def with_prompted(
 
     It means an anomaly when their boxes, or the prompt's own box and the anomaly's, overlap by
     half (intersection over union), or when half of the anomaly lies inside its outline. So a box
-    around three anomalies replaces those its outline holds, and loses none of the others. Of two
-    prompts that mean the same, the later one stays.
+    around three anomalies replaces those its outline holds, and loses none of the others. An
+    outline that is out of all proportion to what lies inside it, such as the whole part behind a
+    click, stands beside them. Of two prompts that mean the same, the later one stays.
 
     Parameters
     ----------
@@ -280,9 +283,10 @@ def with_prompted(
         meant = iou([new.box], boxes)[0] >= SAME
         if prompt.box is not None:
             meant |= iou([prompt.box], boxes)[0] >= SAME
-        replaced = [
-            i for i, old in enumerate(made) if meant[i] or _shared(old, new) >= _INSIDE * old.area
-        ]
+        inside = [i for i, old in enumerate(made) if _shared(old, new) >= _INSIDE * old.area]
+        if new.area > _OVERSIZE * sum(made[i].area for i in inside):
+            inside = []
+        replaced = sorted({*inside, *np.flatnonzero(meant).tolist()})
         place = replaced[0] if replaced else len(made)
         made.insert(place, new)
         gone = {i + 1 for i in replaced}  # they moved up by the new one

@@ -300,6 +300,16 @@ def _device_peak(work: Callable[[], Any], device: str) -> float:
     return (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
+def _others() -> float:
+    """Seconds of computing by everything but this process and its children, since the start.
+
+    What is measured here suffers more than its share: torch's threads wait for one another at
+    every step, so one of two cores taken away makes it five times as slow.
+    """
+    everything, own = psutil.cpu_times(), os.times()
+    return everything.user + everything.nice + everything.system - sum(own[:4])
+
+
 def main() -> None:
     parts: dict[str, Callable[[Subjects], None]] = {
         "kept": bench_kept,
@@ -309,17 +319,16 @@ def main() -> None:
         "gpu": bench_gpu,
     }
     chosen = sys.argv[1:] or list(parts)
-    load = os.getloadavg()[0]
     print(f"{machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads")
-    print(f"load before: {load:.1f}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["VDE_NB_CACHE"] = str(Path(folder) / "cache")
         subjects = Subjects(Path(folder))
         for name in chosen:
             print(f"{name}: {(parts[name].__doc__ or '').splitlines()[0]}", flush=True)
-            started = time.perf_counter()
+            started, others = time.perf_counter(), _others()
             parts[name](subjects)
-            print(f"  ({time.perf_counter() - started:.0f} s)")
+            taken = time.perf_counter() - started
+            print(f"  ({taken:.0f} s; other programs had {(_others() - others) / taken:.2f} cores)")
 
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ class Prediction:
     grid: Grid
     origin: tuple[int, int]
 
+    def __repr__(self) -> str:
+        size = f"{self.grid.width}\u00d7{self.grid.height}"
+        scores = ", ".join(f"{value:.2f}" for value in self.iou)
+        return f"Prediction({size}, predicted IoU {scores})"
+
     def tight(self, frame: Box | None = None, which: int | None = None) -> tuple[Box, Bool]:
         """One of the masks, cut to its own bounding box.
 
@@ -119,6 +124,19 @@ class Prediction:
             left, top = left - frame[0], top - frame[1]
             whole[top : top + h, left : left + w] = found
         return whole
+
+
+def check_place(prompt: Prompt, box: Box, what: str = "The prompt") -> None:
+    """See to it that a checked prompt points at something inside of `box`, or SettingError."""
+    left, top, width, height = box
+    size = f"{width} x {height} picture"
+    if prompt.box is not None:
+        x, y, w, h = prompt.box
+        if x >= left + width or y >= top + height or x + w <= left or y + h <= top:
+            raise SettingError(f"{what}: the box {prompt.box} lies outside of the {size}.")
+    for x, y, _ in prompt.points:
+        if not (left <= x < left + width and top <= y < top + height):
+            raise SettingError(f"{what}: the point {(x, y)} lies outside of the {size}.")
 
 
 def check_prompt(prompt: Prompt, what: str = "The prompt") -> None:

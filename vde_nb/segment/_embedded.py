@@ -52,6 +52,10 @@ class Embedded:
     how: str
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        _, _, width, height = self.box
+        return f"Embedded({width}\u00d7{height}, {self.how}, {size_of(self.arrays) / 1e6:.1f} MB)"
+
 
 def grid_of(backend: Backend, embedded: Embedded) -> Grid:
     """How the mask grid of a model lies on what was encoded.

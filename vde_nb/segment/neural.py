@@ -387,7 +387,7 @@ def predictor_for(model_name: str, options: SamOptions) -> Predictor:
     try:
         found = _find_ready(key)  # another thread may have loaded it meanwhile
         if found is None:
-            report(f"{model.title} is loaded")
+            report(f"{model.title} is being loaded")
             backend, remark = _opened(weights, options)
             cache = shared() if options.disk else EmbeddingCache(disk_bytes=0)
             found = Predictor(backend, cache, remark=remark)

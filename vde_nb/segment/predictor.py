@@ -20,10 +20,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._progress import report
+from vde_nb._progress import report, shown_when_long
 from vde_nb.detect import Box
 from vde_nb.errors import SettingError, WeightsError
-from vde_nb.segment._batches import MakeUp, Prediction, batch, check_prompt, make_up_of
+from vde_nb.images import Source, load
+from vde_nb.segment._batches import (
+    MakeUp,
+    Prediction,
+    batch,
+    check_place,
+    check_prompt,
+    make_up_of,
+)
 from vde_nb.segment._decoding import LOADED_BYTES, Decoding, Places, drop_oldest
 from vde_nb.segment._device import out_of_memory
 from vde_nb.segment._embedded import Arrays, Embedded, checked_part, grid_of, rounded, size_of
@@ -91,7 +99,7 @@ class Predictor:
 
     def embed(
         self,
-        image: UInt8,
+        image: Source,
         what: str = "the picture",
         *,
         part: Box | None = None,
@@ -101,7 +109,7 @@ class Predictor:
         Parameters
         ----------
         image
-            ``(H, W, 3)`` RGB uint8.
+            Path, bytes, file object, PIL image or array, as :func:`vde_nb.compare` takes them.
         what
             What it is, for people who watch the progress and read the notes.
         part
@@ -117,8 +125,10 @@ class Predictor:
 
         Raises
         ------
+        ImageError
+            `image` cannot be read.
         SettingError
-            `image` is no such array, or `part` does not lie in it.
+            `part` does not lie in it.
         WeightsError
             What the model computes are no finite numbers, on the CPU either.
 
@@ -127,6 +137,12 @@ class Predictor:
         Tells :func:`vde_nb._progress.report`, whose listener may raise to stop it: then nothing
         is kept.
         """
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
+            image = load(image).array
+        with shown_when_long():
+            return self._embed(image, what, part)
+
+    def _embed(self, image: UInt8, what: str, part: Box | None) -> Embedded:
         box = checked_part(image, part)
         x, y, w, h = box
         shown = image[y : y + h, x : x + w]
@@ -143,9 +159,9 @@ class Predictor:
         return Embedded(key, box, fit, kept, "kept", self._cache_notes())
 
     def _key(self, digest: str, backend: Backend) -> str:
-        return embedding_key(
-            digest, backend.model.name, self._weights, backend.preprocessing, backend.precision
-        )
+        # By what it is, not by its name: the same weights under another name see the same.
+        kind = backend.model.architecture
+        return embedding_key(digest, kind, self._weights, backend.preprocessing, backend.precision)
 
     def _find(self, key: str) -> Arrays | None:
         with self._lock:
@@ -212,29 +228,54 @@ class Predictor:
         self._keep(key, arrays)
         return arrays, (*notes, *self._cache_notes()), key
 
+    def __repr__(self) -> str:
+        model = self.backend.model
+        return f"Predictor({model.title}, {self.backend.device}, {self.backend.precision})"
+
     # -- answering ----------------------------------------------------------------------------
 
     def predict(
         self,
         embedded: Embedded,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompt] | Prompt,
         *,
         multimask: bool | str = "auto",
         refine: int = 0,
         previous: Sequence[Float32 | None] | None = None,
         notes: list[str] | None = None,
     ) -> list[Prediction]:
-        """Answer prompts, in their order; see :meth:`stream`, which needs less memory."""
-        answers = dict(
-            self.stream(
-                embedded,
-                prompts,
-                multimask=multimask,
-                refine=refine,
-                previous=previous,
-                notes=notes,
+        """Answer prompts, in their order; see :meth:`stream`, which needs less memory.
+
+        Raises
+        ------
+        SettingError
+            As :meth:`stream`; or `embedded` is not what :meth:`embed` returns, or a prompt lies
+            outside of the picture.
+
+        Examples
+        --------
+        ``predictor.predict(embedded, [vde.Prompt(box=(60, 60, 120, 90))])[0].mask()`` is the
+        best mask of the picture's size.
+        """
+        if not isinstance(embedded, Embedded):
+            raise SettingError("predict() takes what embed(picture) returned, then the prompts.")
+        if isinstance(prompts, Prompt):
+            prompts = [prompts]
+        prompts = list(prompts)
+        for i, prompt in enumerate(prompts, 1):
+            check_prompt(prompt, f"Prompt {i}")
+            check_place(prompt, embedded.box, f"Prompt {i}")
+        with shown_when_long():
+            answers = dict(
+                self.stream(
+                    embedded,
+                    prompts,
+                    multimask=multimask,
+                    refine=refine,
+                    previous=previous,
+                    notes=notes,
+                )
             )
-        )
         return [answers[i] for i in range(len(prompts))]
 
     def stream(
