@@ -100,6 +100,18 @@ def test_info_of_a_folder_that_is_not_there_makes_none(
     assert files(tmp_path) == []
 
 
+def test_a_folder_that_cannot_be_written_to_is_said(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("VDE_NB_CACHE", str(tmp_path / "file" / "x"))
+    status, out = run("info")
+    assert status == 0
+    assert f"Note: {tmp_path / 'file' / 'x'} cannot be written to (not a directory)" in out
+    (note,) = json.loads(run("info", "--json")[1])["notes"]
+    assert "VDE_NB_CACHE names another folder" in note
+
+
 def test_a_wrong_limit_is_said(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VDE_NB_CACHE_LIMIT", "much")
     assert "Note: VDE_NB_CACHE_LIMIT='much' is no size" in run("info")[1]

@@ -222,7 +222,7 @@ def test_a_checkpoint_of_torch_is_told_by_its_shapes(tmp_path: Path, layout: str
     model = add_model("mine", str(file))
     assert (model.architecture, model.path) == ("vit", file)
     file.write_bytes(file.read_bytes()[: 3000 if layout == "zip" else -100])
-    with pytest.raises(WeightsError, match=r"damaged|no checkpoint"):
+    with pytest.raises(WeightsError, match=r"small\.pth is damaged, or was not copied whole\. Get"):
         add_model("mine", file)
 
 
@@ -286,6 +286,9 @@ def test_something_that_is_no_checkpoint_is_said(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     (tmp_path / "x.pth").write_text("<html>404</html>")
     with pytest.raises(WeightsError, match=r"no checkpoint|damaged"):
+        add_model("mine", tmp_path / "x.pth")
+    (tmp_path / "x.pth").write_text("the weights are on the other disk\n")
+    with pytest.raises(WeightsError, match=r"x\.pth is no checkpoint\. Give a file"):
         add_model("mine", tmp_path / "x.pth")
     (tmp_path / "x.pth").write_bytes(b"")
     with pytest.raises(WeightsError):

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +31,16 @@ from vde_nb.errors import SettingError, WeightsError
 from vde_nb.segment import _digests, _download, _partial, weights
 from vde_nb.segment._download import FetchError, fetch
 from vde_nb.segment.models import MODELS, Model
-from vde_nb.segment.weights import Weights, download, find, folders, note, obtain, verify
+from vde_nb.segment.weights import (
+    Weights,
+    download,
+    find,
+    folders,
+    note,
+    obtain,
+    problem,
+    verify,
+)
 
 CONTENT = bytes(range(256)) * 12000  # 3 MB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -202,7 +212,8 @@ def test_a_download_is_whole_checked_and_leaves_nothing_else(place: Place) -> No
 def test_a_download_by_force_replaces_what_is_there(place: Place) -> None:
     place.folder.mkdir(parents=True)
     (place.folder / "sam.pth").write_bytes(b"old")
-    assert place.get().path.read_bytes() == b"old"
+    with pytest.raises(WeightsError, match="download sam_test --force"):
+        place.get()
     download(place.model, force=True, schemes=("http",))
     assert (place.folder / "sam.pth").read_bytes() == CONTENT
 
@@ -455,9 +466,9 @@ def test_a_blocked_network_says_address_file_and_folder_and_leaves_nothing(
         "the network does not lead there",
         f"Address: {address}",
         f"put sam.pth into {place.folder}",
-        "graphcut",
     ):
         assert part in str(caught.value)
+    assert "graphcut" not in str(caught.value), "what is used meanwhile, others say"
     assert place.names() == []
     assert waits == [], "nobody waits for what is blocked"
 
@@ -560,7 +571,7 @@ def test_a_model_of_the_hub_is_a_folder_checked_by_what_the_hub_says(hub: Place)
     damaged = bytearray((found.path / "model.safetensors").read_bytes())
     damaged[-1] ^= 1
     (found.path / "model.safetensors").write_bytes(damaged)
-    assert "is not what it should be: its SHA256 is" in verify(found)
+    assert "is not the published file: its SHA-256 is" in verify(found)
 
 
 def test_what_the_hub_says_and_sends_must_agree(hub: Place) -> None:
@@ -679,7 +690,7 @@ def test_in_the_cache_of_the_hub_a_blob_is_called_by_its_checksum(place: Place) 
     assert verify(found) == ""
     blob = (made / "model.safetensors").resolve()
     blob.write_bytes(safetensors(weight=5))
-    assert "is not what it should be" in verify(found)
+    assert "is not the published file" in verify(found)
     blob.unlink()
     assert find(on_the_hub()) is None
     assert "only a part of them is there" in verify(found)
@@ -809,11 +820,11 @@ def test_verify_says_what_is_wrong(place: Place) -> None:
     found = place.get()
     assert verify(found) == ""
     found.path.write_bytes(CONTENT[:-1] + b"x")
-    assert verify(found).startswith(f"{found.path} is not what it should be: its SHA256 is")
+    assert verify(found).startswith(f"{found.path} is not the published file: its SHA-256 is")
     found.path.write_bytes(CONTENT[:1000])
-    assert "is not what it should be" in verify(found)
+    assert "is not the published file" in verify(found)
     unknown = Weights(plain(place.server, digest=""), found.path, "cache")
-    assert verify(unknown) == f"{found.path} is cut off: 0 of 3 MB."
+    assert verify(unknown) == f"{found.path} is cut off, or another file: 0 of 3 MB."
     found.path.unlink()
     assert "is not at" in verify(found)
 
@@ -821,8 +832,6 @@ def test_verify_says_what_is_wrong(place: Place) -> None:
 def test_a_file_with_the_right_checksum_is_right_whatever_size_the_table_says(
     place: Place,
 ) -> None:
-    from dataclasses import replace
-
     found = place.get()
     assert verify(replace(found, model=replace(place.model, megabytes=300))) == ""
 
@@ -833,6 +842,121 @@ def test_verify_looks_into_the_configuration(place: Place, tmp_path: Path) -> No
     assert "holds a SamHQModel, and SAM X is a Sam2Model" in verify(found)
     (found.path / "config.json").write_text("{")
     assert "config.json cannot be read" in verify(found)
+
+
+def test_a_wrong_file_with_the_right_name_is_not_used(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = tmp_path / "mine" / "sam.pth"
+    wrong.parent.mkdir()
+    wrong.write_bytes(CONTENT[::-1])
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(wrong))
+    other = hashlib.sha256(CONTENT[::-1]).hexdigest()
+    for get in (obtain, download):
+        with pytest.raises(WeightsError) as caught:
+            get(place.model)
+        assert str(caught.value) == (
+            f"{wrong} is not the published file: its SHA-256 is {other}, not {SHA256}. Delete it, "
+            "or unset VDE_NB_WEIGHTS; then run `vde-nb weights download sam_test`."
+        )
+    wrong.write_bytes(CONTENT)
+    os.utime(wrong, (1, 1))
+    assert obtain(place.model).path == wrong
+    assert place.server.seen == []
+
+
+def test_a_file_that_a_user_added_is_held_against_nothing(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "sam.pth"
+    file.write_bytes(b"mine")
+    assert obtain(plain(place.server, path=file)).path == file
+    assert problem(Weights(plain(place.server, path=file), file, "given")) == ""
+
+
+def test_weights_nobody_knows_a_checksum_of_must_have_their_size(place: Place) -> None:
+    model_folder(place.folder / "sam_x")
+    assert obtain(on_the_hub()).where == "cache"
+    with pytest.raises(WeightsError, match="is cut off, or another file: 0 of 39 MB"):
+        obtain(replace(on_the_hub(), megabytes=39))
+
+
+def test_what_the_hub_said_when_it_was_downloaded_is_remembered_against_it(hub: Place) -> None:
+    found = download(on_the_hub(), schemes=("http",))
+    assert problem(found) == ""
+    file = found.path / "model.safetensors"
+    file.write_bytes(safetensors(weight=999))
+    assert "is not the published file" in problem(found)
+
+
+@links_needed
+def test_in_the_cache_of_the_hub_a_later_version_is_right_too(place: Place) -> None:
+    made = snapshot(place.hub, "a" * 40)
+    model = on_the_hub(digest="sha256:" + "0" * 64)
+    assert obtain(model).path == made
+    (made / "model.safetensors").resolve().write_bytes(safetensors(weight=5))
+    with pytest.raises(WeightsError, match="is not the published file"):
+        obtain(model)
+
+
+def test_a_large_file_is_checked_once_and_the_verdict_outlives_the_process(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_digests, "_LARGE", 1000)
+    monkeypatch.setattr(_digests, "_known", {})
+    read, reads = _digests._read, []
+
+    def count(*how: Any) -> str:
+        reads.append(how)
+        return read(*how)
+
+    monkeypatch.setattr(_digests, "_read", count)
+    here = [Weights(place.model, tmp_path / name, "VDE_NB_WEIGHTS") for name in ("a", "b")]
+    here[0].path.write_bytes(CONTENT)
+    here[1].path.write_bytes(CONTENT[::-1])
+    assert [problem(one, read=False) for one in here] == ["", ""], "nobody has looked yet"
+    assert reads == []
+    told: list[tuple[str, float | None]] = []
+    with listening(lambda text, share: told.append((text, share))):
+        verdicts = [problem(one) for one in here]
+    assert verdicts[0] == "" and "is not the published file" in verdicts[1]
+    assert told[-1] == ("SAM test: checking the weights", 1.0)
+    for _ in range(2):
+        assert [problem(one) for one in here] == verdicts
+        assert [problem(one, read=False) for one in here] == verdicts
+        monkeypatch.setattr(_digests, "_known", {})
+    assert len(reads) == 2
+    assert len(here[0].digest) == 32, "another checksum of the same file"
+    assert problem(here[0]) == "" and len(reads) == 3
+
+
+def test_a_download_is_not_read_again_to_be_checked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = place.get()
+    monkeypatch.setattr(_digests, "_read", None)
+    assert problem(found) == ""
+
+
+def test_where_no_verdict_can_be_remembered_it_is_the_same(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_digests, "_LARGE", 1000)
+    place.cache.write_text("a file has the folder's name")
+    file = tmp_path / "sam.pth"
+    file.write_bytes(CONTENT)
+    assert problem(Weights(place.model, file, "VDE_NB_WEIGHTS")) == ""
+    file.write_bytes(CONTENT[:-1])
+    assert "published" in problem(Weights(place.model, file, "VDE_NB_WEIGHTS"))
+
+
+@pytest.mark.parametrize("half", ["config.json", "model.safetensors"])
+def test_half_a_folder_says_which_half_is_missing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, half: str
+) -> None:
+    monkeypatch.setenv("VDE_NB_OFFLINE", "1")
+    made = model_folder(place.folder / "sam_x")
+    (made / half).unlink()
+    with pytest.raises(WeightsError, match=f"in {made} {half} is missing"):
+        obtain(on_the_hub())
 
 
 # --- which content
@@ -905,10 +1029,10 @@ def test_whoever_waits_for_weights_to_be_read_is_told_and_can_be_cancelled(
     known = Weights(place.model, small, "given").digest
     reading, go_on, read = threading.Event(), threading.Event(), _digests._read
 
-    def stop(file: Path, size: int, what: str) -> str:
+    def stop(file: Path, *how: Any) -> str:
         reading.set()
         go_on.wait(20)
-        return read(file, size, what)
+        return read(file, *how)
 
     monkeypatch.setattr(_digests, "_read", stop)
     first = threading.Thread(target=lambda: Weights(place.model, slow, "given").digest)
@@ -975,9 +1099,10 @@ def test_the_list_says_where_weights_are_or_how_to_get_them(
     lines = capsys.readouterr().out.splitlines()
     table = {line.split()[0]: line for line in lines if line}
     assert table["name"].split() == ["name", "title", "licence", "size", "weights"]
-    assert f"cache: {place.folder}" in table["sam_vit_b"]
+    assert f"damaged, cache: {place.folder}" in table["sam_vit_b"]
+    assert "vde-nb weights download sam_vit_b --force" in "".join(lines)
     assert table["sam_vit_l"].endswith("Apache-2.0   1250 MB  download them")
-    assert table["sam3_tracker"].endswith("ask for them")
+    assert table["sam3_tracker"].endswith("download them")
     assert "hf auth login" in "".join(lines)
     assert set(MODELS) <= set(table)
 
@@ -993,7 +1118,9 @@ def test_download_then_verify(one: Place, capsys: pytest.CaptureFixture[str]) ->
     assert "sam_test: right" in capsys.readouterr().out
     (one.folder / "sam.pth").write_bytes(CONTENT[::-1])
     assert command("verify", "sam_test") == 1
-    assert "is not what it should be" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "is not the published file" in told
+    assert told.endswith("run `vde-nb weights download sam_test --force`.\n")
     assert command("download", "--force", "sam_test") == command("verify") == 0
 
 
@@ -1007,3 +1134,40 @@ def test_what_cannot_be_downloaded_is_an_error(one: Place) -> None:
     one.server.files = {}
     with pytest.raises(WeightsError, match="404"):
         command("download", "sam_test")
+
+
+def test_a_wrong_file_is_no_successful_download(
+    one: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "sam.pth"
+    wrong.write_bytes(b"damaged")
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(wrong))
+    with pytest.raises(WeightsError, match="unset VDE_NB_WEIGHTS"):
+        command("download", "sam_test")
+    assert command("download", "sam_test", "--force") == 0
+    assert f"{wrong} goes before it." in capsys.readouterr().out
+
+
+def test_each_failed_download_has_its_line(
+    one: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vde_nb.cli import main
+
+    one.server.files = {}
+    monkeypatch.setitem(MODELS, "second", replace(one.model, name="second", title="Second"))
+    assert main(["weights", "download", "sam_test", "second"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" cannot")[0] for line in lines] == [
+        "vde-nb: error: SAM test",
+        "vde-nb: error: Second",
+    ]
+
+
+def test_offline_the_list_does_not_say_to_download(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VDE_NB_OFFLINE", "1")
+    assert command("list") == 0
+    told = capsys.readouterr().out
+    assert "VDE_NB_OFFLINE=1: nothing is downloaded." in told
+    assert "ownload them" not in told and "not here" in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +60,7 @@ def _info(as_json: bool) -> int:
 
     folder = cache_folder()
     kept = EmbeddingCache().info()
+    notes = [*filter(None, [_unwritable(folder)]), *kept["notes"]]
     weights = folder / "weights"
     sizes = [size for path, size in _files(weights) if path != weights / _DIGESTS]
     if as_json:
@@ -68,7 +70,7 @@ def _info(as_json: bool) -> int:
             "embeddings": embeddings,
             "weights": {"files": len(sizes), "bytes": sum(sizes)},
         }
-        say(json.dumps({**told, "notes": kept["notes"]}, indent=2))
+        say(json.dumps({**told, "notes": notes}, indent=2))
         return 0
     line = "  {:<22} {:>6}  {:>9}{}".format
     most = f" of {byte_size(kept['limit'])}"
@@ -78,9 +80,26 @@ def _info(as_json: bool) -> int:
         for name, one in kept["models"].items()
     ]
     lines.append(line("files of weights", len(sizes), byte_size(sum(sizes)), ""))
-    lines += [f"Note: {safe(note)}" for note in kept["notes"]]
+    lines += [f"Note: {safe(note)}" for note in notes]
     say("\n".join(lines))
     return 0
+
+
+def _unwritable(folder: Path) -> str:
+    """Say why nothing can be kept in `folder`, in words; empty when something can.
+
+    Only an attempt tells: rights say little about a file system that takes no files.
+    """
+    try:
+        place = next(one for one in (folder, *folder.parents) if one.exists())
+        with tempfile.TemporaryDirectory(prefix=".vde-nb-", dir=place):
+            return ""
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return (
+            f"{folder} cannot be written to ({reason}), so nothing is kept between sessions; "
+            "VDE_NB_CACHE names another folder."
+        )
 
 
 def _clear(weights_too: bool) -> int:

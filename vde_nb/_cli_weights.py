@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,27 +60,35 @@ def _say(text: str) -> None:
 def _list(options: argparse.Namespace) -> int:
     from vde_nb._table import Table
     from vde_nb.segment.models import MODELS
-    from vde_nb.segment.weights import find, folders, note
+    from vde_nb.segment.weights import find, folders, note, offline, problem
 
     found = {name: find(model) for name, model in MODELS.items()}
+    # no gigabytes are read for a list
+    wrong = {name: problem(one, read=False) for name, one in found.items() if one}
+    forbidden = offline()
+    otherwise = "not here" if forbidden else "download them"
     rows = [
         {
             "name": name,
             "title": model.title,
             "licence": model.licence,
             "size": f"{model.megabytes} MB",
-            "weights": _place(found[name]) or ("ask for them" if model.access else "download them"),
+            "weights": f"{'damaged, ' if wrong.get(name) else ''}{_place(found[name])}"
+            or otherwise,
         }
         for name, model in MODELS.items()
     ]
     lines = [repr(Table(rows)), ""]
-    if not all(found.values()):
+    if forbidden and not all(found.values()):
+        lines.append(f"{forbidden}: nothing is downloaded.")
+    elif not all(found.values()):
         lines.append("Download them with: vde-nb weights download NAME")
-    lines += [
-        f"{model.title}: first {model.access}."
-        for name, model in MODELS.items()
-        if model.access and not found[name]
-    ]
+        lines += [
+            f"{model.title}: first {model.access}."
+            for name, model in MODELS.items()
+            if model.access and not found[name]
+        ]
+    lines += filter(None, wrong.values())
     lines.append(f"Looked for in: {', '.join(map(_short, folders()))}")
     lines += [*filter(None, [note()]), *_missing()]
     _say("\n".join(lines))
@@ -102,31 +111,38 @@ def _missing() -> list[str]:
 
 def _download(options: argparse.Namespace) -> int:
     from vde_nb.segment.models import get_model
-    from vde_nb.segment.weights import download
+    from vde_nb.segment.weights import download, find
 
-    failed = []
+    failed: WeightsError | None = None
     # a misspelt name is told before anything is downloaded
     for model in [get_model(name) for name in dict.fromkeys(options.names)]:
         try:
             found = download(model, force=options.force)
         except WeightsError as error:
-            failed.append(str(error))
+            if failed:  # each on a line of its own; the last is told like any error
+                say(f"vde-nb: error: {safe(failed)}", to=sys.stderr)
+            failed = error
         else:
             _say(f"{model.title}: {_place(found)}")
+            first = find(model)
+            if first and first != found:
+                _say(f"{model.title}: {_place(first)} goes before it.")
     if failed:
-        raise WeightsError("\n".join(failed))
+        raise failed
     return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
     from vde_nb.segment.models import MODELS, get_model
-    from vde_nb.segment.weights import find, verify
+    from vde_nb.segment.weights import find, remedy, verify
 
     wrong = 0
     names = list(dict.fromkeys(options.names)) or [n for n, one in MODELS.items() if find(one)]
     for model in [get_model(name) for name in names]:
         found = find(model)
         trouble = verify(found) if found else f"not here: vde-nb weights download {model.name}"
+        if found and trouble:
+            trouble = f"{trouble} {remedy(found)}"
         _say(f"{model.name}: {trouble or f'right, {_place(found)}'}")
         wrong += bool(trouble)
     if not names:

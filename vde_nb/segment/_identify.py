@@ -10,6 +10,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,7 +164,7 @@ def _folder(folder: Path) -> Found:
 def _model_type(config: Path) -> object:
     try:
         if config.stat().st_size > _LARGEST_CONFIG:
-            raise ValueError("it is too long")
+            raise WeightsError(f"{config} is too long for a configuration. Get it again.")
         return dict(json.loads(config.read_bytes())).get("model_type")
     except FileNotFoundError:
         raise WeightsError(
@@ -171,7 +172,8 @@ def _model_type(config: Path) -> object:
             "segment-anything is given as the file."
         ) from None
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise WeightsError(f"{config} cannot be read: {error}.") from error
+        reason = getattr(error, "strerror", None) or "it is damaged, or no configuration"
+        raise WeightsError(f"{config} cannot be read: {reason}. Get it again.") from error
 
 
 def weights_in(folder: Path) -> list[Path]:
@@ -217,9 +219,16 @@ def _safetensors(path: Path) -> dict[str, tuple[int, ...]]:
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path} cannot be read: {error}. It is damaged, or was not copied whole."
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    """In plain words; what the library says about it stays with the exception."""
+    if isinstance(error, OSError) and error.strerror:
+        return WeightsError(f"{path} cannot be read: {error.strerror}.")
+    return WeightsError(
+        f"{path} is damaged, or was not copied whole. Get it again from where it came."
+    )
 
 
 def _pickled(path: Path) -> dict[str, tuple[int, ...]]:
@@ -241,9 +250,10 @@ def _pickled(path: Path) -> dict[str, tuple[int, ...]]:
     except MemoryError:
         raise
     except Exception as error:  # struct.error, AssertionError: whatever a cut file makes of torch
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        if isinstance(error, OSError) or _begins_as_checkpoint(path):
+            raise _damaged(path, error) from error
         raise WeightsError(
-            f"{path} cannot be read: {reason}. It is damaged, or was not copied whole."
+            f"{path} is no checkpoint. Give a file that torch.save(model.state_dict(), ...) wrote."
         ) from error
     if not isinstance(state, Mapping) or not any(hasattr(one, "shape") for one in state.values()):
         inside = ""
@@ -254,6 +264,13 @@ def _pickled(path: Path) -> dict[str, tuple[int, ...]]:
             f"names, as torch.save(model.state_dict(), ...) writes them{inside}."
         )
     return {str(name): tuple(one.shape) for name, one in state.items() if hasattr(one, "shape")}
+
+
+def _begins_as_checkpoint(path: Path) -> bool:
+    """Whether torch may have written it: a ZIP archive, or before torch 1.6 a pickle."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02")
+    return False
 
 
 def _millions(shapes: Shapes) -> float:

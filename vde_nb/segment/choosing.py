@@ -92,7 +92,7 @@ def segmenter_entries() -> dict[str, Entry]:
 
 
 def _model_entry(model: Model) -> Entry:
-    from vde_nb.segment.weights import find
+    from vde_nb.segment.weights import find, problem
 
     missing = absent(*_NEEDS[model.backend])
     others = absent(*model.requires)
@@ -100,10 +100,12 @@ def _model_entry(model: Model) -> Entry:
         how = f'needs {missing[0]}: pip install "vde-nb[sam]"'
     elif others:
         how = f"needs {others[0]}: pip install {others[0]}"
-    elif find(model) is None:
-        how = f"download {model.megabytes} MB"
     else:
-        how = ""
+        weights = find(model)
+        how = f"download {model.megabytes} MB"
+        if weights is not None:
+            is_damaged = problem(weights, read=False)  # as far as it is known already
+            how = f"damaged: vde-nb weights verify {model.name}" if is_damaged else ""
     return Entry(model.name, model.title, _summary(model), not how, how, model)
 
 

@@ -17,19 +17,29 @@ from pathlib import Path
 
 from vde_nb._cache_folder import cache_folder
 from vde_nb.errors import SettingError, WeightsError
-from vde_nb.segment._digests import content_digest
-from vde_nb.segment._download import FetchError, fetch, file_hash
-from vde_nb.segment._identify import identify, weights_in
+from vde_nb.segment._checking import VARIABLE, gone, problem, remedy, said, verify
+from vde_nb.segment._digests import content_digest, note_checksum
+from vde_nb.segment._download import FetchError, fetch
+from vde_nb.segment._identify import weights_in
 from vde_nb.segment._partial import write_afresh
 from vde_nb.segment.models import MODELS, Model
 
-__all__ = ["Weights", "download", "find", "folders", "note", "obtain", "verify"]
+__all__ = [
+    "Weights",
+    "download",
+    "find",
+    "folders",
+    "note",
+    "obtain",
+    "offline",
+    "problem",
+    "remedy",
+    "verify",
+]
 
-_VARIABLE = "VDE_NB_WEIGHTS"
 _HUB = "https://huggingface.co"
 # What says how a model of transformers wants its input; not every folder has one.
 _INPUT = ("preprocessor_config.json", "processor_config.json")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -69,7 +79,7 @@ class Weights:
         """
         files = self.files
         if not files:
-            raise WeightsError(_gone(self))
+            raise WeightsError(gone(self))
         if self.model.backend == "transformers":
             said = (self.path / name for name in _INPUT)
             files = [*files, self.path / "config.json", *filter(_is_file, said)]
@@ -95,7 +105,7 @@ def find(model: Model) -> Weights | None:
     for place in _named():
         path = _at(model, place) or _below(model, place)
         if path is not None:
-            return Weights(model, path, _VARIABLE)
+            return Weights(model, path, VARIABLE)
     for place in _own_if_any():
         path = _below(model, place)
         if path is not None:
@@ -108,10 +118,10 @@ def note() -> str:
     """Say what is wrong with ``VDE_NB_WEIGHTS``, in words; empty when nothing is."""
     for place in _named():
         if not _exists(place):
-            return f"{_VARIABLE} names {place}, which is not there."
+            return f"{VARIABLE} names {place}, which is not there."
         if not any(_at(model, place) or _below(model, place) for model in MODELS.values()):
             return (
-                f"{_VARIABLE} names {place}, which holds no weights by the names they have "
+                f"{VARIABLE} names {place}, which holds no weights by the names they have "
                 "(`vde-nb weights list`); a checkpoint of your own is added with add_model()."
             )
     return ""
@@ -130,7 +140,7 @@ def _own_if_any() -> list[Path]:
 
 def _named() -> list[Path]:
     places = []
-    for name in os.environ.get(_VARIABLE, "").split(os.pathsep):
+    for name in os.environ.get(VARIABLE, "").split(os.pathsep):
         if name.strip():
             with suppress(RuntimeError):  # a home folder of somebody unknown
                 places.append(Path(name.strip()).expanduser().absolute())
@@ -210,14 +220,14 @@ def _in_hub(model: Model, hub: Path) -> Path | None:
 
 
 def obtain(model: Model) -> Weights:
-    """Find the weights of `model`, otherwise download them.
+    """Find the weights of `model`, otherwise download them; they are those that were published.
 
     Raises
     ------
     WeightsError
         As for :func:`download`.
     """
-    return find(model) or download(model)
+    return download(model)
 
 
 def download(
@@ -238,21 +248,25 @@ def download(
     Raises
     ------
     WeightsError
-        They cannot be had; the message says where they are, where to put them, and what is used
-        meanwhile. With ``VDE_NB_OFFLINE=1`` or ``HF_HUB_OFFLINE=1`` nothing is tried.
+        They cannot be had; the message says where they are and where to put them. With
+        ``VDE_NB_OFFLINE=1`` or ``HF_HUB_OFFLINE=1`` nothing is tried. Or what is here is not what
+        was published, see :func:`problem`.
     """
     found = None if force else find(model)
     if found is not None:
+        told = problem(found)
+        if told:
+            raise WeightsError(told)
         return found
     if model.path is not None:
-        raise WeightsError(_gone(Weights(model, model.path, "given")))
+        raise WeightsError(gone(Weights(model, model.path, "given")))
     try:
         _own()
     except SettingError as error:  # of VDE_NB_CACHE
         raise WeightsError(f"{model.title} cannot be downloaded: {error}") from error
-    offline = _offline()
-    if offline:
-        raise WeightsError(_advice(model, f"{offline} forbids it"))
+    forbidden = offline()
+    if forbidden:
+        raise WeightsError(_advice(model, f"{forbidden} forbids it"))
     try:
         return _from_hub(model, schemes) if model.repo else _from_address(model, schemes)
     except FetchError as error:
@@ -264,7 +278,8 @@ def download(
 
 def _from_address(model: Model, schemes: Collection[str]) -> Weights:
     target = _own() / model.file
-    fetch(model.address, target, digest=model.digest, what=model.title, schemes=schemes)
+    named = fetch(model.address, target, digest=model.digest, what=model.title, schemes=schemes)
+    _learn(target, named)
     return Weights(model, target, "cache")
 
 
@@ -290,15 +305,19 @@ def _from_hub(model: Model, schemes: Collection[str]) -> Weights:
         token=token,
         schemes=schemes,
     )
+    _learn(target, named)
     if named.startswith("sha256:") and not model.digest:
         # What the hub said, for `verify`; in the form of the program sha256sum.
         with suppress(OSError):
-            write_afresh(_said(target), f"{named.partition(':')[2]}  {model.file}\n")
+            write_afresh(said(target), f"{named.partition(':')[2]}  {model.file}\n")
     return Weights(model, folder, "cache")
 
 
-def _said(file: Path) -> Path:
-    return file.with_name(f"{file.name}.sha256")
+def _learn(file: Path, checksum: str) -> None:
+    """Remember what a download was found to be, so that it is not read again for that."""
+    algorithm, _, digits = checksum.partition(":")
+    if digits:
+        note_checksum(file, algorithm, digits)
 
 
 def _token() -> str:
@@ -310,7 +329,7 @@ def _token() -> str:
     return ""
 
 
-def _offline() -> str:
+def offline() -> str:
     """The variable that forbids the network, with its value; empty when none does."""
     for name in ("VDE_NB_OFFLINE", "HF_HUB_OFFLINE"):
         value = os.environ.get(name, "")
@@ -319,80 +338,30 @@ def _offline() -> str:
     return ""
 
 
-def _gone(weights: Weights) -> str:
-    return (
-        f"{weights.model.title} is not at {weights.path} (any more): the weights were moved, or "
-        "only a part of them is there."
-    )
+def _incomplete(model: Model) -> str:
+    """Say which half of a model of the hub is missing where the other lies; usually nothing."""
+    if not model.repo:
+        return ""
+    places = [place / name for place in _places() for name in (*_names(model), model.repo)]
+    named = [place for place in _named() if place.name in _names(model)]
+    for folder in (*named, *places):
+        has_config, has_weights = _is_file(folder / "config.json"), bool(weights_in(folder))
+        if has_config != has_weights:
+            missing = model.file if has_config else "config.json"
+            return f"in {folder} {missing} is missing"
+    return ""
+
+
+def _places() -> list[Path]:
+    return [*_named(), *_own_if_any()]
 
 
 def _advice(model: Model, why: str) -> str:
     files = f"config.json and {model.file}" if model.repo else model.file
     folder = _own() / model.name if model.repo else _own()
-    problem = note()
+    problems = filter(None, (_incomplete(model), note().removesuffix(".")))
+    told = "; ".join((why, *problems))
     return (
-        f"{model.title} cannot be downloaded: {why}. Address: {model.address}. To do it by hand, "
-        f"put {files} into {folder}{'' if not problem else f'. {problem[:-1]}'}. Meanwhile the "
-        "embedded segmenter, graphcut, draws the outlines."
+        f"{model.title} cannot be downloaded: {told}. Address: {model.address}. To do it by hand, "
+        f"put {files} into {folder}."
     )
-
-
-# --- checking
-
-
-def verify(weights: Weights) -> str:
-    """Read the weights whole and say what is wrong with them, in words; empty when nothing is.
-
-    The checksum is held against the one of the registry, otherwise against what the hub said when
-    the file was downloaded. Of a file of the user's own only the make-up is checked.
-
-    Raises
-    ------
-    MissingExtraError
-        Only the model's library can tell, and it is not installed.
-    """
-    model, files = weights.model, weights.files
-    if not files:
-        return _gone(weights)
-    expected = _expected(weights, files)
-    try:
-        if weights.where != "given" and len(expected) < len(files):
-            size = sum(file.stat().st_size for file in files) / 1e6
-            if size < model.megabytes - 1:
-                return f"{weights.path} is cut off: {size:.0f} of {model.megabytes} MB."
-        if model.backend == "transformers" or not expected:
-            found = identify(weights.path)
-            if found.architecture != model.architecture:
-                return (
-                    f"{weights.path} holds a {found.architecture}, and {model.title} is a "
-                    f"{model.architecture}."
-                )
-        for file, digest in expected.items():
-            algorithm, _, begin = digest.partition(":")
-            checksum = file_hash(file, algorithm, model.title)
-            if not checksum.startswith(begin):
-                return (
-                    f"{file} is not what it should be: its {algorithm.upper()} is {checksum} and "
-                    f"should {'be' if len(begin) == len(checksum) else 'begin with'} {begin}."
-                )
-    except WeightsError as error:
-        return str(error)
-    except OSError as error:
-        return f"{error.filename or weights.path} cannot be read: {error.strerror}."
-    return ""
-
-
-def _expected(weights: Weights, files: list[Path]) -> dict[Path, str]:
-    """Checksums that are known, by the file."""
-    model = weights.model
-    if weights.where != "given" and model.digest and len(files) == 1:
-        return {files[0]: model.digest}
-    known = {}
-    for file in files:
-        with suppress(OSError, UnicodeDecodeError, IndexError):
-            said = file.resolve().name  # in the hub's cache a link to a file called by its SHA-256
-            if _is_file(_said(file)):
-                said = _said(file).read_text(encoding="ascii").split()[0]
-            if _SHA256.fullmatch(said):
-                known[file] = f"sha256:{said}"
-    return known
