@@ -148,9 +148,22 @@ def test_a_damaged_file_is_told_and_something_else_draws(
     assert any("sam_vit_b_01ec64.pth" in note and "graphcut" in note for note in named.notes)
     best = vde.compare(*pair, segmenter="auto", cache=None)
     assert best.outlined_by == "Toy SAM"
-    assert any(note.startswith("SAM ViT-B was passed over") for note in best.notes)
+    assert segmenter_entries()["sam_vit_b"].how == "damaged: vde-nb weights verify sam_vit_b"
     with pytest.raises(vde.WeightsError):
         vde.predictor("sam_vit_b")
+
+
+def test_what_cannot_be_opened_is_passed_over_and_named(
+    toy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tiny_sam(tmp_path)
+    monkeypatch.setenv("VDE_NB_WEIGHTS", str(tmp_path))
+    broken = dataclasses.replace(MODELS[toy], name="broken", path=None, file=file.name, speed=1)
+    monkeypatch.setitem(MODELS, "broken", dataclasses.replace(broken, title="Broken"))
+    file.write_bytes(file.read_bytes()[:-200])
+    chosen = choose(settings("auto", sam_device="cpu"))
+    assert chosen.name == toy
+    assert any(note.startswith("Broken was passed over") for note in chosen.notes)
 
 
 def test_pictures_that_change_behind_our_back_are_not_kept_under_their_old_name(

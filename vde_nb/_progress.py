@@ -45,7 +45,7 @@ def shown_when_long() -> Iterator[None]:
 
     Short work shows nothing, and so does work whose output goes into a file.
     """
-    if heard() or not ("ipykernel" in sys.modules or sys.stderr.isatty()):
+    if heard() or not (_in_notebook() or sys.stderr.isatty()):
         yield
         return
     bar: Any = None
@@ -71,6 +71,15 @@ def shown_when_long() -> Iterator[None]:
     finally:
         if bar is not None:
             bar.close()
+
+
+def _in_notebook() -> bool:
+    """Whether this is the kernel of a notebook."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython.core.getipython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None
 
 
 def heard() -> bool:
