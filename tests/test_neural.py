@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import pytest
 from tests.fake_sam import FakeBackend, FakeWeights, fake_predictor
 from vde_nb.compare import compare
 from vde_nb.errors import SettingError
-from vde_nb.segment import Outline, Prompt, Scene, neural
+from vde_nb.segment import Outline, Prompt, Scene, _seen, neural
 from vde_nb.segment._views import View, best_view, views_evidence
 from vde_nb.segment.neural import SamOptions, SamSegmenter, predictor_for
 from vde_nb.segment.predictor import Predictor
@@ -511,3 +512,49 @@ def test_importing_the_segmenter_imports_no_library_of_models() -> None:
         "assert not bad & set(sys.modules), bad & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# -- what was answered before ---------------------------------------------------------------
+
+
+def test_a_moved_threshold_asks_the_model_only_about_what_changed() -> None:
+    predictor, scene = fake_predictor(), scene_of(PLAIN, painted(ROUND))
+    other = Prompt((300, 200, 30, 30), reach=5)
+    first = prepared(scene, predictor).segment([fat(ROUND), other])
+    asked = len(predictor.backend.decoded)
+    again = prepared(scene, predictor).segment([other, fat(ROUND)])
+    assert len(predictor.backend.decoded) == asked
+    for one, two in zip(first, reversed(again), strict=True):
+        assert (one.box, one.score, one.evidence) == (two.box, two.score, two.evidence)
+        assert (one.mask == two.mask).all()
+    prepared(scene, predictor).segment([fat(ROUND, by=5), other])
+    new = predictor.backend.decoded[asked:]
+    assert new and all(call["count"] == 1 for call in new)
+
+
+def test_another_hint_picture_or_setting_is_not_taken_for_the_one_before() -> None:
+    predictor, scene = fake_predictor(), scene_of(PLAIN, painted(ROUND))
+    prepared(scene, predictor).segment([fat(ROUND)])
+    for change in (
+        lambda: prepared(scene, predictor).segment([replace(fat(ROUND), mask=None)]),
+        lambda: prepared(scene, predictor, min_island=0.3).segment([fat(ROUND)]),
+        lambda: prepared(scene, predictor, multimask=True).segment([fat(ROUND)]),
+        lambda: prepared(scene, predictor, clip=False).segment([fat(ROUND)]),
+        lambda: prepared(scene_of(painted(ROUND), PLAIN[:, ::-1] + 1), predictor).segment(
+            [fat(ROUND)]
+        ),
+    ):
+        asked = len(predictor.backend.decoded)
+        change()
+        assert len(predictor.backend.decoded) > asked
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_seen, "_BYTES", 1000)
+    seen = _seen.Seen()
+    for i in range(20):
+        seen.put(i, View((0, 0, 10, 10), np.ones((10, 10), bool)))
+        seen.get(0)
+    assert [i for i in range(20) if seen.get(i) is not None] == [0, *range(11, 20)]
+    seen.put(0, View((0, 0, 10, 10), np.ones((10, 10), bool)))
+    assert seen._bytes == 1000

@@ -5,6 +5,49 @@
 The models have the real architectures and random weights (see `tests.sam_models`): time and memory
 are the real ones, what they outline means nothing. They are written once into a temporary folder
 and come in through :func:`vde_nb.segment.models.add_model`, as a user's own would.
+
+Measured on two cores of an AMD EPYC (AVX-512, bf16) with torch 2.14, while other programs had the
+share of the two cores that stands behind a part (of `kept`, in its second run); one taken away
+makes torch many times as slow, so these are no times of an idle machine. `parity` does not depend
+on that. `gpu` has not been run on a GPU yet.
+
+==========================  ==============  ==============  ===================================
+kept (2 runs; 0.7 cores)    SAM ViT-B       SAM 2.1 tiny    wanted
+==========================  ==============  ==============  ===================================
+first prompt on a picture   9.1-9.2 s       2.7-6.9 s
+second prompt               0.061 s         0.073-0.34 s
+gain                        151-153 times   20-38 times     50; tiny MISSED: it encodes too fast
+gain after a restart        60-124 times    5-12 times      50; tiny MISSED, never undisturbed
+==========================  ==============  ==============  ===================================
+
+==========================  ==============  ==============  ===================================
+boxes (64, 0.4 cores)       SAM ViT-B       SAM 2.1 tiny    wanted
+==========================  ==============  ==============  ===================================
+ours, near the boxes        4.0 s           4.2 s           never slower than the loop
+ours, whole masks           6.2 s           6.6 s
+library, a loop             4.4 s           4.4 s
+library, one call           6.4 s           8.5 s
+memory: ours, 8 and 64      63, 64 MiB                      the same
+memory: loop, one call      160, 1800 MiB
+==========================  ==============  ==============  ===================================
+
+==========================  ==============  ==============  ===================================
+parity (156 answers each)   SAM ViT-B       SAM 2.1 tiny    wanted
+==========================  ==============  ==============  ===================================
+exact: least IoU            0.99983         0.99995         0.999
+exact: scores within        0.000017        0.000011        0.0001
+kept as float16: least IoU  0.9991          0.987           (median 0.9998 and 0.9986)
+kept: scores within         0.0018          0.005
+==========================  ==============  ==============  ===================================
+
+More disturbed runs of the same day are not in the tables: `kept` at 67 and 37 times, 65 and 16
+after a restart; `boxes` once at 28.8 s (ViT-B, near the boxes) beside a loop of 4.9 s.
+
+Cheaper encoders, disturbed (1.1 cores, and a run before): int8 1.0-1.3 times as fast (ViT-B) and
+1.4-1.9 times (tiny), bf16 1.6-2.2 and 1.1-1.5 times. By computing time on one thread, outside of
+this file: int8 1.4 and 1.6 times, bf16 1.9 and 1.5 times. The mean mask IoU is 0.91 and 0.93 in
+int8, so there is no such option, and 0.97 in bf16, so it is not what a CPU uses unasked. Random
+weights may suffer more than trained ones.
 """
 
 from __future__ import annotations

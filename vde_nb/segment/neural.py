@@ -26,6 +26,7 @@ from vde_nb.segment._batches import Prediction
 from vde_nb.segment._device import out_of_memory
 from vde_nb.segment._embedded import Embedded
 from vde_nb.segment._masks import tidied
+from vde_nb.segment._seen import view_key
 from vde_nb.segment._tasks import Task, around, checked_task, within
 from vde_nb.segment._views import (
     View,
@@ -273,10 +274,18 @@ class PreparedSam:
 
     def _views(self, embedded: Embedded, tasks: list[Task], multimask: bool | str) -> list[View]:
         """What the model finds in one picture, for each task."""
-        prompts = [within(task.prompt, embedded.box) for task in tasks]
-        answers = self.predictor.stream(embedded, prompts, multimask=multimask, notes=self._notes)
-        views = {i: self._view(tasks[i], prediction) for i, prediction in answers}
-        return [views[i] for i in range(len(tasks))]
+        seen = self.predictor.seen
+        keys = [view_key(embedded, one, multimask, self.options.min_island) for one in tasks]
+        views = [seen.get(key) for key in keys]
+        new = [i for i, view in enumerate(views) if view is None]
+        prompts = [within(tasks[i].prompt, embedded.box) for i in new]
+        for place, prediction in self.predictor.stream(
+            embedded, prompts, multimask=multimask, notes=self._notes
+        ):
+            i = new[place]
+            views[i] = view = self._view(tasks[i], prediction)
+            seen.put(keys[i], view)
+        return [view for view in views if view is not None]
 
     def _view(self, task: Task, prediction: Prediction) -> View:
         """The mask of a prediction; of several, the one most like what was detected."""

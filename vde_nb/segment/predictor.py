@@ -36,6 +36,7 @@ from vde_nb.segment._decoding import LOADED_BYTES, Decoding, Places, drop_oldest
 from vde_nb.segment._device import out_of_memory
 from vde_nb.segment._embedded import Arrays, Embedded, checked_part, grid_of, rounded, size_of
 from vde_nb.segment._masks import Grid, stability_scores
+from vde_nb.segment._seen import Seen
 from vde_nb.segment.base import Prompt
 from vde_nb.segment.embeddings import embedding_key, pixels_key
 
@@ -82,6 +83,8 @@ class Predictor:
     ) -> None:
         self.backend = backend
         self.remark = remark
+        #: What was found for regions; the segmenter asks again only about those that changed.
+        self.seen = Seen()
         self.cache = cache
         self._chunk = chunk
         # Once: the file may go while the model stays loaded.
