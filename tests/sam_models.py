@@ -33,7 +33,7 @@ def tiny_sam(folder: Path, seed: int = 0, **changes: Any) -> Path:
     torch = pytest.importorskip("torch")
     with torch.random.fork_rng(devices=[]):
         model = build_sam(**changes)
-    _scramble(model, seed)
+    scramble(model, seed)
     path = Path(folder) / "tiny_sam.pth"
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), path)
@@ -96,7 +96,7 @@ def tiny(kind: str, folder: Path, seed: int = 0) -> Path:
         pytest.importorskip("timm")
     with torch.random.fork_rng(devices=[]):
         model = getattr(transformers, KINDS[kind])(_config(kind)).eval()
-    _scramble(model, seed)
+    scramble(model, seed)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
@@ -197,7 +197,7 @@ def _config(kind: str) -> Any:
     )
 
 
-def _scramble(model: Any, seed: int) -> None:
+def scramble(model: Any, seed: int) -> None:
     """Draw weights that let the picture and the prompt through to the masks.
 
     What the libraries begin training with is nearly deaf (SAM's encoder at 1e-10), and every mask

@@ -43,7 +43,7 @@ def write(title: str, folder: Path) -> Path:
     """Random weights of that model, as its library keeps them: a file or a folder."""
     encoder, model = ENCODERS[title], _build(ENCODERS[title])
     # What the libraries begin training with is nearly deaf, see there.
-    sam_models._scramble(model, seed=0)
+    sam_models.scramble(model, seed=0)
     if encoder.startswith("vit"):
         path = folder / f"{encoder}.pth"
         torch.save(model.state_dict(), path)

@@ -122,9 +122,10 @@ class Predictor:
         -------
         Embedded
             The same whether the encoding was kept or not: it is rounded to float16 before use,
-            as it is kept, which moves each number by at most 0.05 %. With random weights of
-            ViT-B's architecture the masks of 64 boxes overlap by 0.9997 and more (intersection
-            over union) with those of the unrounded encoding, and predicted IoU moves by 0.003.
+            as it is kept, which moves each number by at most 0.05 %. With random weights the
+            masks of 156 prompts overlap with those of the unrounded encoding by 0.999 and more
+            (intersection over union) for ViT-B's architecture, by 0.987 and more, 0.9986 in the
+            median, for SAM 2.1 tiny's; predicted IoU moves by up to 0.005.
 
         Raises
         ------
