@@ -245,13 +245,8 @@ def test_what_is_not_installed_is_said_before_work_is_done(
 ) -> None:
     monkeypatch.setattr(choosing, "absent", lambda *names: [n for n in names if n == "torch"])
     assert 'pip install "vde-nb[sam]"' in segmenter_entries()["sam_vit_b"].how
-    monkeypatch.setattr(choosing, "need", _no_torch)
     with pytest.raises(vde.MissingExtraError, match=r"vde-nb\[sam\]"):
         vde.compare(*pair, segmenter="sam_vit_b", cache=None)
-
-
-def _no_torch(module: str, extra: str, what: str) -> None:
-    raise vde.MissingExtraError(f'{what} needs {module}: pip install "vde-nb[{extra}]"')
 
 
 def test_settings_of_models_are_noted_where_no_model_is_used(pair: Any) -> None:

@@ -434,7 +434,7 @@ def _run(
         ignored=None if ignored is None else ignored.value,
         registration=images.registration,
         reviews=reviews,
-        outlined_by=segmenter.title,
+        outlined_by=segmenter.title if finding.candidates.value else "",
         _cache=stage.cache,
         _detected=Detected(tuple(described.anomalies), tuple(notes), finding.otherwise),
     )

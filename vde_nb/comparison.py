@@ -216,6 +216,9 @@ class Comparison:
         What a person pointed at, see :meth:`prompted`.
     reviews
         What a person said about anomalies, see :meth:`reviewed`.
+    outlined_by
+        Title of what drew the outlines, which may be another segmenter than was asked for; empty
+        where there was nothing to outline.
     """
 
     pair: ImagePair

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vde_nb._extras import absent, need
+from vde_nb._extras import absent
 from vde_nb.errors import MissingExtraError, SettingError, WeightsError
 from vde_nb.segment.base import Segmenter
 from vde_nb.segment.graphcut import GraphCut
@@ -94,19 +94,23 @@ def segmenter_entries() -> dict[str, Entry]:
 def _model_entry(model: Model) -> Entry:
     from vde_nb.segment.weights import find, problem
 
-    missing = absent(*_NEEDS[model.backend])
-    others = absent(*model.requires)
-    if missing:
-        how = f'needs {missing[0]}: pip install "vde-nb[sam]"'
-    elif others:
-        how = f"needs {others[0]}: pip install {others[0]}"
-    else:
+    how = _missing(model)
+    if not how:
         weights = find(model)
         how = f"download {model.megabytes} MB"
         if weights is not None:
             is_damaged = problem(weights, read=False)  # as far as it is known already
             how = f"damaged: vde-nb weights verify {model.name}" if is_damaged else ""
     return Entry(model.name, model.title, _summary(model), not how, how, model)
+
+
+def _missing(model: Model) -> str:
+    """What is to be installed before the model runs, in a few words; empty for nothing."""
+    for module in absent(*_NEEDS[model.backend]):
+        return f'needs {module}: pip install "vde-nb[sam]"'
+    for module in absent(*model.requires):
+        return f"needs {module}: pip install {module}"
+    return ""
 
 
 def _summary(model: Model) -> str:
@@ -144,12 +148,9 @@ def check_segmenter(name: str, *, installed: bool = False) -> str:
         hint = f" Did you mean {close}?" if close else ""
         raise SettingError(f"There is no segmenter {name!r}: {', '.join(known)}.{hint}")
     if installed and name in MODELS:
-        model = MODELS[name]
-        for module in _NEEDS[model.backend]:
-            if absent(module):
-                need(module, "sam", model.title)
-        for module in absent(*model.requires):
-            raise MissingExtraError(f"{model.title} needs {module}: pip install {module}")
+        missing = _missing(MODELS[name])
+        if missing:
+            raise MissingExtraError(f"{MODELS[name].title} {missing}")
     return name
 
 
@@ -199,10 +200,9 @@ def choose(settings: SegmentSettings) -> Chosen:
     try:
         return _named(settings)
     except WeightsError as error:
-        told = str(error)
-        if "graphcut" not in told:
-            told += " Meanwhile the embedded segmenter, graphcut, draws the outlines."
-        return _embedded("graphcut", told)
+        return _embedded(
+            "graphcut", f"{error} Meanwhile the embedded segmenter, graphcut, draws the outlines."
+        )
 
 
 def predictor(name: str = "auto", **settings: Any) -> Predictor:
