@@ -273,7 +273,7 @@ def test_help_has_every_setting_with_help_default_range_and_methods(run):
         assert re.search(rf"--{declared.name.replace('_', '-')}[ ,]", flat)
         assert " ".join(declared.help.split()) in flat
     assert set(export_names) <= set(flat.partition("instead: ")[2].split())
-    assert "whole number from 0 to 255; default 50; used by robust, hybrid" in flat
+    assert "whole number from 0 to 255; default 50; used by hybrid, robust" in flat
     assert "--flow, --no-flow" in flat and "--align off|auto|translation|affine|homography" in flat
     assert "in passes; default 2" in flat
     titles = [line for line in out.splitlines() if line.endswith(":") and line[0] != " "]

@@ -29,7 +29,6 @@ from vde_nb.segment import embeddings
 from vde_nb.segment._entry import Arrays, Unusable, pack, read
 from vde_nb.segment.embeddings import EmbeddingCache, embedding_key, pixels_key, shared
 
-pytest.importorskip("safetensors")
 posix = pytest.mark.skipif(os.name == "nt", reason="links and rights as on POSIX")
 
 KEYS = [embedding_key(f"{number:032x}", "m", "w", "p", "float32") for number in range(12)]
@@ -723,17 +722,6 @@ def test_an_unknown_home_folder_is_said_and_memory_is_used(monkeypatch: pytest.M
     assert "no_such_user_here" in (told := cache.note())
     assert "in memory only" in told
     assert (cache.clear(), cache.info()["folder"], repr(cache)) == (0, "", "EmbeddingCache('')")
-
-
-def test_without_safetensors_memory_is_used_and_the_extra_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(embeddings, "absent", lambda *names: list(names))
-    cache = EmbeddingCache(folder)
-    cache.put(KEYS[0], arrays())
-    assert cache.get(KEYS[0]) is not None
-    assert 'pip install "vde-nb[sam]"' in cache.note()
-    assert not folder.exists()
 
 
 def test_what_is_kept_is_told_by_model(cache: EmbeddingCache, folder: Path) -> None:

@@ -6,9 +6,10 @@
 >>> len(result.anomalies) == len(pair.truth.regions)
 True
 
-Start with :func:`compare`. :func:`methods` and :func:`segmenters` list what there is to choose
-from, :mod:`vde_nb.samples` has pictures to try it on, :func:`anomaly_type` adds a type of yours,
-:func:`evaluate` measures how much of what changed is found.
+Start with :func:`compare`. :func:`methods`, :func:`segmenters` and :func:`features` list what
+there is to choose from, :mod:`vde_nb.samples` has pictures to try it on, :func:`anomaly_type` adds
+a type of yours, :func:`evaluate` measures how much of what changed is found, :class:`Normality`
+learns from pictures of a scene how it may look.
 """
 
 import importlib
@@ -32,8 +33,9 @@ from vde_nb.errors import (
     WeightsError,
 )
 from vde_nb.evaluate import compare_methods, evaluate, load_coco, load_deeppcb, load_masks
+from vde_nb.features import add_features, remove_features
 from vde_nb.images import ImagePair, load_pair
-from vde_nb.listing import methods, segmenters
+from vde_nb.listing import features, methods, segmenters
 from vde_nb.reviewing import Review
 from vde_nb.segment import Prompt, predictor
 from vde_nb.segment.models import add_model, remove_model
@@ -47,6 +49,7 @@ __all__ = [
     "ImageError",
     "ImagePair",
     "MissingExtraError",
+    "Normality",
     "OutputError",
     "Panel",
     "Prompt",
@@ -56,12 +59,14 @@ __all__ = [
     "VdeError",
     "WeightsError",
     "__version__",
+    "add_features",
     "add_model",
     "anomaly_type",
     "anomaly_types",
     "compare",
     "compare_methods",
     "evaluate",
+    "features",
     "load_coco",
     "load_deeppcb",
     "load_masks",
@@ -69,6 +74,7 @@ __all__ = [
     "methods",
     "predictor",
     "remove_anomaly_type",
+    "remove_features",
     "remove_model",
     "reset_anomaly_types",
     "samples",
@@ -79,6 +85,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "samples":  # draws with Pillow, which comparing two files does without
         return importlib.import_module("vde_nb.samples")
+    if name == "Normality":  # comparing two pictures does without it
+        return importlib.import_module("vde_nb.normality").Normality
     if name == "Panel":  # needs the notebook's widgets, which comparing does without
         return importlib.import_module("vde_nb.panel").Panel
     raise AttributeError(f"module 'vde_nb' has no attribute {name!r}")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._ignore import Ignore, ignore_mask
+from vde_nb._learned import adapted, model_of, named, sources
 from vde_nb._progress import heard, listening, shown_when_long
 from vde_nb.align import Prepared, prepare
 from vde_nb.comparison import Comparison, Detected
@@ -22,6 +23,7 @@ from vde_nb.describe import describe, describe_prompted, numbered
 from vde_nb.detect import Candidate
 from vde_nb.difference import kernel_failure, kernel_state
 from vde_nb.errors import SettingError
+from vde_nb.features import check_features
 from vde_nb.images import ImagePair, Source, load_pair
 from vde_nb.methods import default_method, get_method
 from vde_nb.methods.base import difference_stage
@@ -82,9 +84,10 @@ def compare(
     current
         The picture to check, in any of those forms.
     method
-        ``"robust"`` (recommended), ``"hybrid"``, ``"multi_fusion"`` or ``"ensemble"``; see
-        :func:`vde_nb.methods`. By default ``"robust"``, and ``"hybrid"`` with the preset
-        ``"published"``.
+        ``"robust"`` (recommended), ``"hybrid"``, ``"multi_fusion"``, ``"ensemble"``,
+        ``"semantic"`` or ``"normality"``; see :func:`vde_nb.methods`. By default ``"robust"``, and
+        ``"hybrid"`` with the preset ``"published"``. With ``"normality"`` the reference may be
+        left out: ``compare(picture, method="normality", model=model)``.
     preset
         ``"default"``; ``"published"`` for exactly the published notebooks; ``"sensitive"`` or
         ``"strict"``.
@@ -104,7 +107,8 @@ def compare(
         None keeps nothing, and spares the hashing of the pictures.
     **settings
         Any setting of any stage by its own name, such as ``threshold=60``; see
-        :mod:`vde_nb.settings`.
+        :mod:`vde_nb.settings`. `model` may be a :class:`vde_nb.Normality`, and `features` a
+        function.
 
     Returns
     -------
@@ -132,9 +136,13 @@ def compare(
     Comparison(hybrid, 80\u00d760, 1 anomaly, SSIM 0.8329, 19.50 % changed)
     """
     method = default_method(preset) if method is None else get_method(method).name
+    settings = named(settings)
     chosen = resolve(method, preset, **settings)
+    model = model_of(chosen)
+    if model is not None:
+        chosen = resolve(method, preset, **{**model.settings, **settings})
     # What cannot be is told before any work is done.
-    check_segmenter(chosen.segment.segmenter, installed=True)
+    _check_available(chosen)
     said = checked_prompts(prompts), checked_reviews(reviews)
     stage = Stages(cache, progress=progress)
     if isinstance(reference, ImagePair):
@@ -143,10 +151,13 @@ def compare(
         if chosen.images != ImageSettings():
             raise SettingError(_TOO_LATE)
         pair = reference
+    elif model is not None:
+        pair = _load(*sources(model, reference, current), chosen, stage)
     elif current is None:
         raise SettingError("compare() needs two pictures: compare(reference, current).")
     else:
         pair = _load(reference, current, chosen, stage)
+    pair = adapted(pair, model)
     with _told(progress):
         return _run(pair, chosen, stage, _unused(chosen, settings), ignore, *said)
 
@@ -171,15 +182,27 @@ def again(
     )
     usual = resolve(old.method, old.preset).flat()
     given = {name: value for name, value in old.flat().items() if value != usual[name]}
+    changes = named(changes)
     chosen = resolve(method, preset, **{**given, **changes})
+    model = model_of(chosen)
+    if model is not None:
+        chosen = resolve(method, preset, **{**model.settings, **given, **changes})
     if chosen.images != old.images:
         raise SettingError(_TOO_LATE)
-    check_segmenter(chosen.segment.segmenter, installed=True)
+    _check_available(chosen)
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
+    pair = adapted(comparison.pair, model)
     with _told(progress):
-        return _run(comparison.pair, chosen, stage, _unused(chosen, changes), ignore, *said)
+        return _run(pair, chosen, stage, _unused(chosen, changes), ignore, *said)
+
+
+def _check_available(settings: Settings) -> None:
+    """Raise where a name stands for nothing, or for what is not installed."""
+    check_segmenter(settings.segment.segmenter, installed=True)
+    if settings.method == "semantic":
+        check_features(settings.difference.features, installed=True)
 
 
 def prompted(
@@ -250,6 +273,7 @@ def _prompted(
             rules.classifier,
             found.otherwise,
             comparison.pair.placement,
+            found.measure,
         )
         anomalies = numbered(with_prompted(anomalies, prompts, joined), rules.order)
         notes = (*segmenter.notes, *outlined.notes)
@@ -436,7 +460,9 @@ def _run(
         reviews=reviews,
         outlined_by=segmenter.title if finding.candidates.value else "",
         _cache=stage.cache,
-        _detected=Detected(tuple(described.anomalies), tuple(notes), finding.otherwise),
+        _detected=Detected(
+            tuple(described.anomalies), tuple(notes), finding.otherwise, measure=finding.measure
+        ),
     )
     if not prompts and not reviews:
         return comparison

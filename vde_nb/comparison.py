@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vde_nb.explain import Step
+    from vde_nb.methods.base import Measure
     from vde_nb.reviewing import Review
     from vde_nb.segment.base import Prompt
     from vde_nb.stages import StageCache
@@ -162,12 +163,15 @@ class Detected:
         Notes on detection, and those on the prompts.
     otherwise
         What regions without a telling shape are called by the published rules.
+    measure
+        What the method knows of any outline, see :class:`vde_nb.methods.Finding`.
     """
 
     anomalies: tuple[Anomaly, ...]
     notes: tuple[str, ...]
     otherwise: str = "missing_part"
     prompt_notes: tuple[str, ...] = ()
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TypeAlias
 
 import cv2
@@ -25,6 +26,7 @@ from vde_nb.classify import (
 from vde_nb.comparison import Anomaly, to_original_box
 from vde_nb.images import Placement
 from vde_nb.methods import Finding
+from vde_nb.methods.base import Measure
 from vde_nb.segment import Outline, Prompt
 from vde_nb.settings import Settings
 from vde_nb.stages import StageCache
@@ -34,6 +36,9 @@ __all__ = ["Described", "describe", "describe_prompted", "numbered"]
 Bool: TypeAlias = npt.NDArray[np.bool_]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 Points: TypeAlias = tuple[tuple[int, int], ...]
+
+#: Most that a region counts whose type the method told: just minor.
+_MILD = 0.32
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,13 @@ def describe(
     regions = [_region(outline, images, heatmap, changed) for outline in outlines]
     known = [(region, recall(region, cache)) for region in regions]
     labels = [classify(region, rules.classifier, otherwise=finding.otherwise) for region in regions]
+    labels = [_named(label, told) for label, told in zip_longest(labels, finding.labels)]
     if rules.classifier == "evidence":
         regions, labels, points = _moves_once(regions, labels, points, cache)
     for region, key in known:
         remember(region, key, cache)
     made = [
-        _anomaly(region, label, prompts, images, placement)
+        _anomaly(region, _measured(label, region, finding.measure), prompts, images, placement)
         for region, label, prompts in zip(regions, labels, points, strict=True)
     ]
     notes = []
@@ -106,6 +112,7 @@ def describe_prompted(
     classifier: str,
     otherwise: str,
     placement: Placement | None,
+    measure: Measure | None = None,
 ) -> list[Anomaly | None]:
     """Name and grade what prompts outlined, each by itself.
 
@@ -121,6 +128,8 @@ def describe_prompted(
         See :func:`vde_nb.classify.classify`.
     placement
         Where the pixels of the pair lie in the current picture as it was handed over.
+    measure
+        What the method has to add to the evidence.
     """
     changed = np.zeros(heatmap.shape, np.bool_)
     for one in detected:
@@ -135,7 +144,7 @@ def describe_prompted(
             made.append(None)
             continue
         region = _region(outline, images, heatmap, changed)
-        label = classify(region, classifier, otherwise=otherwise)
+        label = _measured(classify(region, classifier, otherwise=otherwise), region, measure)
         points = tuple((x, y) for x, y, on in prompt.points if on)
         anomaly = _anomaly(region, label, points, images, placement)
         made.append(replace(anomaly, origin="prompted"))
@@ -162,6 +171,21 @@ def _region(outline: Outline, images: Prepared, heatmap: UInt8, changed: Bool) -
         changed,
         outline.evidence,
     )
+
+
+def _named(label: Label, told: str | None) -> Label:
+    """A label with the type that the method tells, which is none of damage."""
+    if not told:
+        return label
+    mild = min(label.severity_score, _MILD)
+    return replace(label, type=told, severity=SEVERITIES[0], confidence=1.0, severity_score=mild)
+
+
+def _measured(label: Label, region: Region, measure: Measure | None) -> Label:
+    """A label with what the method has to add to its evidence."""
+    if measure is None or not region.area:
+        return label
+    return replace(label, evidence={**label.evidence, **measure(region.box, region.mask)})
 
 
 def _anomaly(

@@ -38,6 +38,7 @@ NEEDED = (
     "matplotlib",
     "ipywidgets",
     "anywidget",
+    "safetensors",
     "platformdirs",
     "tqdm",
 )
@@ -55,10 +56,9 @@ USEFUL = {
             "torchvision",
             "segment-anything",
             "transformers",
-            "safetensors",
             "huggingface-hub",
         ),
-        "models such as SAM: pip install 'vde-nb[sam]'",
+        "models such as SAM and DINO: pip install 'vde-nb[sam]'",
     ),
 }
 

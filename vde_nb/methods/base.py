@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from vde_nb.align import Prepared
-from vde_nb.detect import Candidate
+from vde_nb.detect import Box, Candidate
 from vde_nb.difference import PixelMaps, pixel_maps
 from vde_nb.settings import Settings
 from vde_nb.stages import Staged, Stages
 
-__all__ = ["Finding", "Method", "Prepared", "difference_stage", "within"]
+__all__ = ["Finding", "Measure", "Method", "Prepared", "difference_stage", "within"]
+
+#: What a method knows of one outline: its box and the mask in it -> evidence by name.
+Measure: TypeAlias = Callable[[Box, npt.NDArray[np.bool_]], Mapping[str, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,12 @@ class Finding:
         What regions without a telling shape are called by the published rules.
     notes
         What a user should know, in words.
+    measure
+        ``measure(box, mask) -> evidence`` of a finished outline: its box ``(x, y, w, h)`` and the
+        ``(h, w)`` bool mask in it, in reference pixels. None: the method has nothing to add.
+    labels
+        One per candidate: the type it has whatever the classifier says, or ``""``. Empty: all are
+        classified.
     """
 
     score: float
@@ -49,6 +59,8 @@ class Finding:
     candidates: Staged[list[Candidate]]
     otherwise: str = "missing_part"
     notes: tuple[str, ...] = ()
+    measure: Measure | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

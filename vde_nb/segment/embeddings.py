@@ -22,7 +22,6 @@ import numpy.typing as npt
 import xxhash
 
 from vde_nb._cache_folder import cache_folder
-from vde_nb._extras import absent
 from vde_nb.errors import SettingError
 from vde_nb.segment._entry import VERSION, Arrays, finite
 from vde_nb.segment._entry_folder import KEY, EntryFolder
@@ -110,12 +109,6 @@ class EmbeddingCache:
         self._folder = EntryFolder(folder, limit, self._say) if folder else None
         #: Where embeddings are read from and written to, if anywhere.
         self._disk = self._folder if limit > 0 else None
-        if self._disk and absent("safetensors"):
-            self._disk = None
-            self._say(
-                "Embeddings are kept in memory only, because safetensors is not installed: "
-                'pip install "vde-nb[sam]".'
-            )
 
     def get(self, key: str) -> Arrays | None:
         """Find an embedding.

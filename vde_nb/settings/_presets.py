@@ -20,6 +20,21 @@ METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "close_iterations": 3,
         "min_area": 16,
     },
+    "semantic": {
+        "align": "auto",
+        "normalise": "local",
+        "open_iterations": 0,
+        "close_iterations": 1,
+        "min_area": 64,
+    },
+    "normality": {
+        "align": "auto",
+        "normalise": "local",
+        "false_alarms": 0.02,
+        "open_iterations": 0,
+        "close_iterations": 3,
+        "min_area": 16,
+    },
 }
 
 #: Settings a preset changes from their defaults: for every method (key ""), then for one.
@@ -41,9 +56,13 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "sensitive": {
         "": {"threshold": 30, "thresholds": (20, 30, 40), "min_area": 36},
         "robust": {"threshold": 35, "min_area": 8},
+        "semantic": {"threshold": 35},
+        "normality": {"threshold": 35, "min_area": 8},
     },
     "strict": {
         "": {"threshold": 80, "thresholds": (70, 90, 110), "min_area": 200},
         "robust": {"threshold": 80, "min_area": 64},
+        "semantic": {"threshold": 80},
+        "normality": {"threshold": 80, "min_area": 64},
     },
 }

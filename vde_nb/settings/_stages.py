@@ -9,6 +9,8 @@ from vde_nb.settings._declare import StageSettings, setting
 
 #: Methods the published notebooks have: they compare pixel by pixel.
 PUBLISHED = ("hybrid", "multi_fusion", "ensemble")
+#: Methods whose heat 50 stands for an expected number of false alarms.
+CALIBRATED = ("robust", "semantic", "normality")
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,71 @@ class DifferenceSettings(StageSettings):
     )
     false_alarms: float = setting(
         0.05,
-        "False regions to be expected in a pair without any change, where heat 50 stands for.",
+        "False regions to be expected in a picture without any change, which is what heat 50 "
+        "stands for.",
         low=0.0001,
         high=100.0,
         advanced=True,
-        methods=("robust",),
+        methods=CALIBRATED,
     )
     antialiasing: bool = setting(
         False,
         "Ignore pixels that only smooth an edge in one of the two pictures: for screenshots.",
         advanced=True,
         methods=("robust",),
+    )
+    features: str = setting(
+        "embedded",
+        "What describes the pictures place by place: 'embedded' (colour, texture and directions, "
+        "no weights) or a model's name; vde_nb.features() lists them.",
+        methods=("semantic",),
+    )
+    feature_distance: str = setting(
+        "cosine",
+        "How far apart two descriptions are: by direction ('cosine'), by length of the difference "
+        "('l2'), or the larger of the two.",
+        choices=("cosine", "l2", "both"),
+        methods=("semantic",),
+    )
+    feature_search: int = setting(
+        1,
+        "Cells by which something may lie elsewhere without being a difference.",
+        low=0,
+        high=8,
+        step=1,
+        unit="cells",
+        advanced=True,
+        methods=("semantic",),
+    )
+    feature_layers: str = setting(
+        "middle",
+        "Blocks of a transformer whose descriptions are averaged: the middle half, the last one, "
+        "or all.",
+        choices=("middle", "last", "all"),
+        advanced=True,
+        methods=("semantic",),
+    )
+    feature_zoom: float = setting(
+        0.0,
+        "Factor by which the picture is enlarged before a model looks at it; 0 chooses one at "
+        "which a patch covers about 8 pixels, where that is affordable.",
+        low=0.0,
+        high=8.0,
+        advanced=True,
+        methods=("semantic",),
+    )
+    fuse: str = setting(
+        "off",
+        "'fast-and-deep' also asks the robust method: what only one of the two finds is called "
+        "environmental (shadow, reflection), and kept.",
+        choices=("off", "fast-and-deep"),
+        on="fast-and-deep",
+        methods=("semantic",),
+    )
+    model: str = setting(
+        "",
+        "Model of normality: one fitted with vde_nb.Normality.fit(), or the path of a saved one.",
+        methods=("normality",),
     )
 
 
@@ -147,7 +203,7 @@ class DetectSettings(StageSettings):
         low=0,
         high=255,
         step=1,
-        methods=("robust", "hybrid"),
+        methods=("hybrid", *CALIBRATED),
     )
     thresholds: tuple[int, ...] = setting(
         (30, 50, 70),

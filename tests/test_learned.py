@@ -1,0 +1,113 @@
+"""What a method has to say about its regions, and models of normality in compare()."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vde_nb import compare, methods, samples
+from vde_nb.errors import SettingError
+from vde_nb.methods import METHODS, Finding
+from vde_nb.methods.hybrid import METHOD as HYBRID
+from vde_nb.settings import resolve
+
+
+class Measured:
+    """A difference method's own measure of an outline, as picklable as any."""
+
+    def __call__(self, box, mask):
+        return {"area_pixels": float(mask.sum()), "left": float(box[0])}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch):
+    """Hybrid that measures its regions and calls the first of them by name."""
+
+    def find(images, settings, stage) -> Finding:
+        found = HYBRID.find(images, settings, stage)
+        count = len(found.candidates.value)
+        return replace(
+            found, measure=Measured(), labels=("environmental", *[""] * (count - 1))[:count]
+        )
+
+    monkeypatch.setitem(METHODS, "hybrid", replace(HYBRID, find=find))
+    pair = samples.load("tyre")
+    return compare(pair.reference, pair.current, method="hybrid", segmenter="none", cache=None)
+
+
+def test_a_methods_own_measures_join_the_evidence_of_every_anomaly(told):
+    assert told.anomalies
+    for one in told.anomalies:
+        assert one.evidence["area_pixels"] == one.area
+        assert one.evidence["left"] == one.x
+        assert len(one.evidence) > 2  # and those of the classifier stay
+
+
+def test_a_type_that_the_method_tells_stands_and_is_minor(told):
+    named = [one for one in told.anomalies if one.type == "environmental"]
+    assert len(named) == 1
+    assert (named[0].severity, named[0].confidence) == ("minor", 1.0)
+    assert 0 <= named[0].severity_score < 0.33
+    assert len(told.anomalies) > 1
+
+
+def test_what_a_person_points_at_is_measured_like_what_was_found(told):
+    again = told.prompted([{"box": (40, 40, 30, 20)}])
+    prompted = next(one for one in again.anomalies if one.origin == "prompted")
+    assert prompted.evidence["area_pixels"] == prompted.area
+
+
+def test_both_methods_are_listed_with_settings_of_their_own():
+    assert [row["name"] for row in methods()][-2:] == ["semantic", "normality"]
+    semantic, normality = resolve("semantic").to_dict(), resolve("normality").to_dict()
+    assert "features" in semantic and "model" not in semantic
+    assert "model" in normality and "features" not in normality
+    assert "fuse" not in resolve("robust").to_dict()
+    assert normality["false_alarms"] == 0.02
+
+
+def test_normality_without_a_model_says_how_to_get_one():
+    picture = np.full((60, 80, 3), 90, np.uint8)
+    with pytest.raises(SettingError, match=r"Normality\.fit"):
+        compare(picture, picture, method="normality")
+
+
+@pytest.fixture(scope="module")
+def learned():
+    from vde_nb import Normality
+
+    rng = np.random.default_rng(3)
+    scene = samples.load("wall").reference[:240, :320]
+    normals = [
+        np.clip(scene + rng.normal(0, 3, scene.shape), 0, 255).astype(np.uint8) for _ in range(6)
+    ]
+    return Normality.fit(normals, model="variation", align=False), scene, normals
+
+
+def test_a_model_brings_its_own_reference_and_how_pictures_were_prepared(learned):
+    model, scene, _ = learned
+    changed = scene.copy()
+    changed[100:130, 150:190] = (200, 40, 40)
+    alone = compare(changed, method="normality", model=model, segmenter="none")
+    assert np.array_equal(alone.reference, model.reference)
+    assert not any("takes the place" in note for note in alone.notes)
+    assert alone.settings.align.align == "off"  # as it was fitted
+    assert len(alone.anomalies) == 1
+    other = np.roll(scene, 3, axis=1)
+    pair = compare(other, changed, method="normality", model=model, segmenter="none")
+    assert np.array_equal(pair.reference, model.reference)
+    assert any("takes the place" in note for note in pair.notes)
+    assert [one.box for one in pair.anomalies] == [one.box for one in alone.anomalies]
+
+
+def test_a_comparison_can_be_made_again_with_a_model(learned):
+    model, scene, _ = learned
+    changed = scene.copy()
+    changed[100:130, 150:190] = (200, 40, 40)
+    first = compare(scene, changed, segmenter="none")
+    again = first.again(method="normality", model=model)
+    assert np.array_equal(again.reference, model.reference)
+    assert len(again.anomalies) == 1
+    assert again.settings.difference.model
