@@ -1098,7 +1098,7 @@ def test_the_list_says_where_weights_are_or_how_to_get_them(
     assert command("list") == 0
     lines = capsys.readouterr().out.splitlines()
     table = {line.split()[0]: line for line in lines if line}
-    assert table["name"].split() == ["name", "title", "licence", "size", "weights"]
+    assert table["name"].split() == ["name", "title", "for", "licence", "size", "weights"]
     assert f"damaged, cache: {place.folder}" in table["sam_vit_b"]
     assert "vde-nb weights download sam_vit_b --force" in "".join(lines)
     assert table["sam_vit_l"].endswith("Apache-2.0   1250 MB  download them")

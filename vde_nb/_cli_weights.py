@@ -1,4 +1,4 @@
-"""``vde-nb weights list|download|verify``: the weights of the models that draw outlines."""
+"""``vde-nb weights list|download|verify``: weights of models that draw outlines, or describe."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vde_nb._console import safe, say
-from vde_nb.errors import WeightsError
+from vde_nb.errors import SettingError, WeightsError
+from vde_nb.settings import nearest
 
 if TYPE_CHECKING:
+    from vde_nb.segment.models import Model
     from vde_nb.segment.weights import Weights
 
 __all__ = ["SUMMARY", "add_options", "run"]
@@ -42,7 +44,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     add("list", "List the models, and where their weights are.")
     download = add("download", "Download weights; an interrupted download goes on.")
-    download.add_argument("names", metavar="NAME", nargs="+", help="of a model, see list")
+    download.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="+",
+        help="of a model, see list, or such as timm:vit_small_patch14_dinov2.lvd142m",
+    )
     download.add_argument("--force", action="store_true", help="also if they are here already")
     verify = add("verify", "Read weights whole and compare their checksums.")
     verify.add_argument("names", metavar="NAME", nargs="*", help="of a model [default: all here]")
@@ -59,10 +66,11 @@ def _say(text: str) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     from vde_nb._table import Table
-    from vde_nb.segment.models import MODELS
-    from vde_nb.segment.weights import find, folders, note, offline, problem
+    from vde_nb.features.models import is_feature_model
+    from vde_nb.segment.weights import all_models, find, folders, note, offline, problem
 
-    found = {name: find(model) for name, model in MODELS.items()}
+    models = all_models()
+    found = {name: find(model) for name, model in models.items()}
     # no gigabytes are read for a list
     wrong = {name: problem(one, read=False) for name, one in found.items() if one}
     forbidden = offline()
@@ -71,12 +79,13 @@ def _list(options: argparse.Namespace) -> int:
         {
             "name": name,
             "title": model.title,
+            "for": "features" if is_feature_model(model) else "outlines",
             "licence": model.licence,
             "size": f"{model.megabytes} MB",
             "weights": f"{'damaged, ' if wrong.get(name) else ''}{_place(found[name])}"
             or otherwise,
         }
-        for name, model in MODELS.items()
+        for name, model in models.items()
     ]
     lines = [repr(Table(rows)), ""]
     if forbidden and not all(found.values()):
@@ -85,7 +94,7 @@ def _list(options: argparse.Namespace) -> int:
         lines.append("Download them with: vde-nb weights download NAME")
         lines += [
             f"{model.title}: first {model.access}."
-            for name, model in MODELS.items()
+            for name, model in models.items()
             if model.access and not found[name]
         ]
     lines += filter(None, wrong.values())
@@ -110,12 +119,11 @@ def _missing() -> list[str]:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from vde_nb.segment.models import get_model
     from vde_nb.segment.weights import download, find
 
     failed: WeightsError | None = None
     # a misspelt name is told before anything is downloaded
-    for model in [get_model(name) for name in dict.fromkeys(options.names)]:
+    for model in [_model(name) for name in dict.fromkeys(options.names)]:
         try:
             found = download(model, force=options.force)
         except WeightsError as error:
@@ -133,12 +141,12 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from vde_nb.segment.models import MODELS, get_model
-    from vde_nb.segment.weights import find, remedy, verify
+    from vde_nb.segment.weights import all_models, find, remedy, verify
 
     wrong = 0
-    names = list(dict.fromkeys(options.names)) or [n for n, one in MODELS.items() if find(one)]
-    for model in [get_model(name) for name in names]:
+    known = all_models()
+    names = list(dict.fromkeys(options.names)) or [n for n, one in known.items() if find(one)]
+    for model in [_model(name) for name in names]:
         found = find(model)
         trouble = verify(found) if found else f"not here: vde-nb weights download {model.name}"
         if found and trouble:
@@ -148,6 +156,21 @@ def _verify(options: argparse.Namespace) -> int:
     if not names:
         _say("No weights are here.")
     return 1 if wrong else 0
+
+
+def _model(name: str) -> Model:
+    """The model of that name, whatever it is for."""
+    from vde_nb.features.models import model_called
+    from vde_nb.segment.models import MODELS
+    from vde_nb.segment.weights import all_models
+
+    model = MODELS.get(name) or model_called(name)
+    if model is None:
+        known = all_models()
+        close = nearest(name, known)
+        hint = f" Did you mean {close}?" if close else ""
+        raise SettingError(f"There is no model {name!r}: {', '.join(known)}.{hint}")
+    return model
 
 
 def _place(found: Weights | None) -> str:

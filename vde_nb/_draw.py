@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vde_nb.comparison import Anomaly, Comparison
 
 __all__ = [
+    "ENVIRONMENTAL",
     "SEVERITY_COLOURS",
     "Style",
     "by_severity",
@@ -57,6 +58,10 @@ _TYPE_COLOURS: tuple[Colour, ...] = (
     (200, 200, 200),
 )
 
+#: What is taken for a shadow or a reflection: a colour of its own, and hatched.
+ENVIRONMENTAL = "environmental"
+_ENVIRONMENTAL_COLOUR: Colour = (153, 142, 195)
+
 #: Start of the checksum that picks a type's colour; with this one the built-in types differ.
 _SEED = 37
 
@@ -64,9 +69,13 @@ _SEED = 37
 def type_colour(name: str) -> Colour:
     """RGB colour of an anomaly type: one of eight, the same for a name wherever it is drawn.
 
+    ``"environmental"`` has a ninth to itself.
+
     >>> type_colour("scratch") == type_colour("scratch")
     True
     """
+    if name == ENVIRONMENTAL:
+        return _ENVIRONMENTAL_COLOUR
     # Not hash(), which differs from process to process.
     checksum = zlib.crc32(name.encode("utf-8", "replace"), _SEED)
     return _TYPE_COLOURS[checksum % len(_TYPE_COLOURS)]
@@ -140,7 +149,7 @@ def draw(
     below_first = range(len(anomalies) - 1, -1, -1)
     if opacity:
         for i in below_first:
-            _tint(picture, anomalies[i], colours[i], opacity)
+            _tint(picture, anomalies[i], colours[i], opacity, style)
     # All dark casings come before any line: a neighbour's casing must not cut a line.
     for rim in (2 * style.casing, 0):
         for i in below_first:
@@ -158,13 +167,24 @@ def draw(
             picture[y : y + h, x : x + w] = stamp(tag, colours[i], style.casing)
 
 
-def _tint(picture: UInt8, anomaly: Anomaly, colour: Colour, opacity: float) -> None:
+def _tint(picture: UInt8, anomaly: Anomaly, colour: Colour, opacity: float, style: Style) -> None:
     x, y, w, h = anomaly.box
     crop = picture[y : y + h, x : x + w]
+    mask = anomaly.outline
+    if anomaly.type == ENVIRONMENTAL:
+        mask, opacity = mask & _stripes(anomaly.box, style), min(1.0, 2 * opacity)
     # Every value has one blend with `colour`, so a table of 256 does, and no array full of it.
     share = [opacity * channel for channel in colour]
     table = ramp(tuple(share), tuple(255 * (1 - opacity) + part for part in share))
-    cv2.copyTo(cv2.LUT(crop, table), anomaly.outline.view(np.uint8), crop)
+    cv2.copyTo(cv2.LUT(crop, table), mask.view(np.uint8), crop)
+
+
+def _stripes(box: Box, style: Style) -> npt.NDArray[np.bool_]:
+    """Slanted stripes in a box, which join up with those of its neighbours."""
+    x, y, w, h = box
+    width = max(2, style.text // 5)
+    place = np.arange(x, x + w)[None] + np.arange(y, y + h)[:, None]
+    return np.asarray(place // width % 3 == 0)
 
 
 def _borders(anomaly: Anomaly, style: Style) -> list[npt.NDArray[np.int32]]:

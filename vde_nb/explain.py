@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._draw import by_severity, draw_reduced, reduce_map, reduce_picture
+from vde_nb._draw import ENVIRONMENTAL, by_severity, draw_reduced, reduce_map, reduce_picture
 from vde_nb.comparison import Comparison
 from vde_nb.difference import pixel_maps
 from vde_nb.errors import SettingError
+from vde_nb.settings._stages import CALIBRATED
 
 __all__ = ["Step", "explain"]
 
@@ -63,7 +64,7 @@ def explain(comparison: Comparison, side: int = 360) -> list[Step]:
     -------
     list of Step
         ``aligned``, ``levelled``, ``absolute``; ``ssim`` and ``heat`` (fused) for the methods of
-        the notebooks, ``heat`` (evidence) for the robust one; ``cleaned``, ``mask``, ``outlines``.
+        the notebooks, ``heat`` (evidence) for the others; ``cleaned``, ``mask``, ``outlines``.
         What the comparison holds is shown as it is. |Δ| and SSIM are computed again, of a picture
         over 2.2 megapixels at reduced size.
 
@@ -97,7 +98,7 @@ def explain(comparison: Comparison, side: int = 360) -> list[Step]:
         ),
         Step("levelled", "Levelled", _levelled(comparison), reduce_picture(levelled, rest)),
         *_differences(comparison, reference, levelled, rest),
-        Step("heat", *_HEAT[comparison.method], _heat(comparison.heatmap, factor)),
+        Step("heat", *_decided_by(comparison), _heat(comparison.heatmap, factor)),
         Step("cleaned", "Cleaned", _cleaned(comparison), _heat(comparison.clean_heatmap, factor)),
         Step("mask", "Mask", _mask(comparison), _white(comparison.mask, factor)),
         Step(
@@ -116,6 +117,15 @@ _HEAT = {
         "Evidence counts only what exceeds noise and edges that lie a little elsewhere; it shows "
         "how surely each place has changed.",
     ),
+    "semantic": (
+        "Descriptions",
+        "Each place is described by its colours, texture and directions, and heat is how unlike "
+        "the descriptions of both pictures are, compared with the rest of the pair.",
+    ),
+    "normality": (
+        "Not normal",
+        "Heat is how far each place is from all that the model has learnt to be normal there.",
+    ),
     "hybrid": (
         "Fused",
         "Both maps are averaged into one heatmap, so that what both see stands out.",
@@ -129,6 +139,15 @@ _HEAT = {
         "Both maps are averaged with many weights, and every pixel keeps its hottest average.",
     ),
 }
+
+
+def _decided_by(comparison: Comparison) -> tuple[str, str]:
+    """Title and sentence of the step that turns pictures into heat."""
+    title, said = _HEAT[comparison.method]
+    how = comparison.settings.difference
+    if comparison.method == "semantic" and how.features != "embedded":
+        said = said.replace("its colours, texture and directions", f"the model {how.features}")
+    return title, said
 
 
 def _aligned(comparison: Comparison) -> str:
@@ -154,22 +173,22 @@ def _levelled(comparison: Comparison) -> str:
 def _differences(
     comparison: Comparison, reference: UInt8, levelled: UInt8, factor: int
 ) -> list[Step]:
-    robust = comparison.method == "robust"
+    calibrated = comparison.method in CALIBRATED
     how = comparison.settings.difference
     fits = min(reference.shape[:2]) >= 7  # SSIM's window
     maps = pixel_maps(
         reference,
         levelled,
         absolute=True,
-        ssim=not robust and fits,
-        colour="channels" if robust else how.colour,
+        ssim=not calibrated and fits,
+        colour="channels" if calibrated else how.colour,
         overflow=how.ssim_overflow,
     )
     assert maps.absolute is not None
     why = (
         "Subtracting the two shows every difference, noise and edges included: too much to decide "
         "by."
-        if robust
+        if calibrated
         else "Subtracting the two shows where brightness or colour differs."
     )
     steps = [Step("absolute", "|\u0394|", why, _heat(maps.absolute, factor))]
@@ -181,7 +200,7 @@ def _differences(
 
 def _cleaned(comparison: Comparison) -> str:
     rules = comparison.settings.detect
-    if comparison.method == "robust":
+    if comparison.method in ("robust", "normality"):
         said = "Places with enough evidence grow into what is hot around them"
     elif rules.open_iterations:
         said = "Opening removes specks"
@@ -204,7 +223,9 @@ def _outlined(comparison: Comparison) -> str:
     regions = "One region is" if count == 1 else f"{count or 'No'} regions are"
     how = comparison.settings.segment.segmenter
     border = "as detected" if how == "none" else f"by {how}"
-    return f"{regions} outlined {border}, named and graded."
+    apart = sum(one.type == ENVIRONMENTAL for one in comparison.anomalies)
+    hatched = f"; {apart} found by one of two methods only {'is' if apart == 1 else 'are'} hatched"
+    return f"{regions} outlined {border}, named and graded{hatched if apart else ''}."
 
 
 def _heat(values: UInt8, factor: int) -> UInt8:

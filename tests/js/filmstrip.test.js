@@ -1,10 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import {
-  filmKeyTarget,
-  filmStatusText,
-  scrollToItem,
-} from "../../vde_nb/viewer/static/filmstrip.js";
+import { filmKeyTarget, scrollToItem } from "../../vde_nb/viewer/static/filmstrip.js";
+import { filmStatusText, frameLines } from "../../vde_nb/viewer/static/frame_words.js";
 import { plainName, shortName } from "../../vde_nb/viewer/static/names.js";
 import { fittedSize } from "../../vde_nb/viewer/static/explain.js";
 

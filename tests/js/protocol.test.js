@@ -412,3 +412,36 @@ test("the same pair told again keeps what is on the screen", async () => {
   assert.ok(state.current);
   assert.equal(decoding.length, 1);
 });
+
+test("a frame that changed alone leaves the others the objects they are", () => {
+  const { emit, state } = session();
+  const items = ["a", "b"].map((name) => ({ name, status: "todo", count: null }));
+  const curve = { level: 1 };
+  emit({ kind: "state", patch: { filmstrip: { items, index: 0, curve, sweep: null, missing: 2 } } });
+  const first = state.filmstrip.items[0];
+  const item = { name: "b", status: "changed", count: 3, score: 2.5 };
+  emit({ kind: "frame", index: 1, item, sweep: { done: 1, total: 2 }, missing: 1 });
+  assert.equal(state.filmstrip.items[0], first);
+  assert.equal(state.filmstrip.items[1].score, 2.5);
+  assert.deepEqual(state.filmstrip.sweep, { done: 1, total: 2 });
+  assert.equal(state.filmstrip.missing, 1);
+  assert.deepEqual(state.filmstrip.curve, { level: 1 });
+});
+
+test("news of a frame of an earlier strip is dropped", () => {
+  const { emit, state } = session();
+  const items = [{ name: "a", status: "todo", count: null }];
+  emit({ kind: "state", patch: { filmstrip: { items, index: 0 } } });
+  const before = state.filmstrip;
+  emit({ kind: "frame", index: 3, item: { name: "z", status: "clean", count: 0 } });
+  emit({ kind: "frame", index: 0, item: { name: "z", status: "clean", count: 0 } });
+  assert.equal(state.filmstrip, before);
+});
+
+test("comparing all is asked for and called off", () => {
+  const { store, sent } = session();
+  store.actions.compareAll(true);
+  store.actions.compareAll(false);
+  const asked = sent.filter((one) => one.kind === "compare_all").map((one) => one.on);
+  assert.deepEqual(asked, [true, false]);
+});

@@ -19,7 +19,15 @@ from vde_nb.errors import SettingError
 from vde_nb.features.base import PatchFeatures
 from vde_nb.settings import nearest
 
-__all__ = ["Function", "add_function", "functions", "named_features", "remove_function"]
+__all__ = [
+    "Function",
+    "add_function",
+    "checked_name",
+    "functions",
+    "functions_without",
+    "named_features",
+    "remove_function",
+]
 
 #: What describes a picture: ``(H, W, 3)`` uint8 in, ``(h, w, d)`` out.
 Describe = Callable[[npt.NDArray[np.uint8]], Any]
@@ -30,7 +38,7 @@ _PROCESS = uuid.uuid4().hex[:8]
 _numbers = itertools.count(1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Function:
     """A function as :class:`~vde_nb.features.base.Extractor`.
 
@@ -135,6 +143,12 @@ def checked_name(name: Any, taken: tuple[str, ...]) -> str:
     if name in taken:
         raise SettingError(f"name={name!r} is taken already; choose another.")
     return name
+
+
+def functions_without(name: str) -> None:
+    """Forget the function of that name, if there is one: something else has it now."""
+    with _lock:
+        _functions.pop(name, None)
 
 
 def remove_function(name: str) -> None:

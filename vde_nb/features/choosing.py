@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vde_nb._extras import absent
 from vde_nb.errors import MissingExtraError, SettingError, WeightsError
 from vde_nb.features import _user
-from vde_nb.features._user import Describe, Function
+from vde_nb.features._user import Describe
 from vde_nb.features.base import Extractor
-from vde_nb.features.models import FEATURE_MODELS
+from vde_nb.features.models import FEATURE_MODELS, OURS, model_called, own_model, remove_model
 from vde_nb.segment.choosing import Entry
 from vde_nb.settings import DifferenceSettings, nearest
 
@@ -39,26 +40,51 @@ _ENTRY = Entry(
     "Embedded descriptors",
     "No weights: colour, texture and directions of edges, at several scales.",
 )
+_OF_USER = "A function of your own."
 
 
-def _taken() -> tuple[str, ...]:
-    return EMBEDDED, *FEATURE_MODELS
+#: What each backend imports; the extra [sam] installs all of it.
+_NEEDS = {
+    "transformers": ("torch", "transformers", "safetensors"),
+    "timm": ("torch", "timm", "safetensors"),
+}
 
 
 def feature_entries() -> dict[str, Entry]:
-    """All features by name: what is embedded, then the models, then functions that were added."""
+    """All features by name: what is embedded, then the models, then functions that were added.
+
+    Models of timm are not listed, as there are hundreds.
+    """
     found = {EMBEDDED: _ENTRY}
+    found |= {name: _model_entry(model) for name, model in FEATURE_MODELS.items()}
     for name, function in _user.functions().items():
-        found[name] = Entry(name, function.title, _summary_of(function))
+        found[name] = Entry(name, function.title, _OF_USER)
     return found
 
 
-def _summary_of(function: Function) -> str:
-    return (
-        "A function of your own."
-        if function.title == function.name
-        else (f"A function of your own, {function.name}.")
-    )
+def _model_entry(model: Model) -> Entry:
+    from vde_nb.segment.weights import find, problem
+
+    how = _missing(model)
+    if not how:
+        weights = find(model)
+        how = f"download {model.megabytes} MB"
+        if weights is not None:
+            is_damaged = problem(weights, read=False)  # as far as it is known already
+            how = f"damaged: vde-nb weights verify {model.name}" if is_damaged else ""
+    return Entry(model.name, model.title, _summary(model), not how, how, model)
+
+
+def _missing(model: Model) -> str:
+    """What is to be installed before the model runs, in a few words; empty for nothing."""
+    for module in absent(*_NEEDS[model.backend]):
+        return f'needs {module}: pip install "vde-nb[sam]"'
+    return ""
+
+
+def _summary(model: Model) -> str:
+    size = f", {model.parameters:g} million parameters" if model.parameters else ""
+    return f"{model.family}{size}, {model.licence}"
 
 
 def describe_features(name: str) -> tuple[str, str]:
@@ -67,12 +93,18 @@ def describe_features(name: str) -> tuple[str, str]:
         return _ENTRY.title, _ENTRY.summary
     function = _user.functions().get(name)
     if function is not None:
-        return function.title, _summary_of(function)
-    return name, ""
+        return function.title, _OF_USER
+    try:
+        model = model_called(name)
+    except SettingError:
+        model = None
+    return (name, "") if model is None else (model.title, _summary(model))
 
 
 def check_features(name: str, *, installed: bool = False) -> str:
     """`name`, when there are features of that name, and what they need is `installed`.
+
+    Whether timm has a model of that name is not looked up, as importing it takes seconds.
 
     Raises
     ------
@@ -81,11 +113,21 @@ def check_features(name: str, *, installed: bool = False) -> str:
     MissingExtraError
         What runs the model is not installed; only with `installed`.
     """
-    known = [EMBEDDED, *FEATURE_MODELS, *_user.functions()]
-    if name not in known:
+    if name == EMBEDDED or name in _user.functions():
+        return name
+    model = model_called(name)
+    if model is None:
+        known = [EMBEDDED, *FEATURE_MODELS, *_user.functions()]
         close = nearest(name, known)
         hint = f" Did you mean {close}?" if close else ""
-        raise SettingError(f"There are no features {name!r}: {', '.join(known)}.{hint}")
+        raise SettingError(
+            f"There are no features {name!r}: {', '.join(known)}, or timm: and the name of one of "
+            f"its models.{hint}"
+        )
+    if installed:
+        missing = _missing(model)
+        if missing:
+            raise MissingExtraError(f"{model.title} {missing}")
     return name
 
 
@@ -136,31 +178,44 @@ def choose_features(settings: DifferenceSettings) -> Chosen:
 def open_features(name: str, layers: str = "middle", zoom: float = 0.0) -> Extractor:
     """What computes the features called `name`, loaded and ready.
 
+    Parameters
+    ----------
+    layers, zoom
+        As the settings ``feature_layers`` and ``feature_zoom``; they concern models only.
+
     Raises
     ------
     SettingError
-        There are none of that name.
+        There are none of that name, or `layers` or `zoom` cannot be.
     MissingExtraError
         What runs the model is not installed.
     WeightsError
         Its weights cannot be had, or are not what they should be.
     """
     check_features(name, installed=True)
+    if name == EMBEDDED:
+        from vde_nb.features.embedded import Embedded
+
+        return Embedded()
     function = _user.functions().get(name)
     if function is not None:
         return function
-    from vde_nb.features.embedded import Embedded
+    model = model_called(name)
+    if model is None:  # taken away by another thread just now
+        return open_features(name, layers, zoom)
+    from vde_nb.features._opening import open_model
 
-    return Embedded()
+    return open_model(model, layers, zoom)
 
 
 def add_features(
     name: str,
-    function: Describe,
+    source: Describe | str | os.PathLike[str],
     *,
     positional: bool = False,
     title: str | None = None,
     version: str = "",
+    architecture: str = "",
 ) -> None:
     """Add features of your own, so that they can be chosen like the others.
 
@@ -169,33 +224,47 @@ def add_features(
     name
         What to choose them by: letters, digits and ``_ . + -``. Of your own, those that have this
         name are replaced.
-    function
-        Takes a picture, ``(H, W, 3)`` uint8 RGB, and returns ``(h, w, d)`` numbers that describe
-        it on a grid of h x w cells, which share it out evenly.
+    source
+        A function that takes a picture, ``(H, W, 3)`` uint8 RGB, and returns ``(h, w, d)`` numbers
+        that describe it on a grid of h x w cells, which share it out evenly. Or where the weights
+        of a model lie: a folder with the ``config.json`` and ``model.safetensors`` of DINOv2 or
+        DINOv3 in transformers or of any vision transformer of timm, or a ``.safetensors`` file of
+        the latter.
     positional
-        Whether they also tell where a cell lies, besides what it shows.
+        Whether a function also tells where a cell lies, besides what it shows.
     title
         What people see; `name` by default.
     version
-        Stands for the function's answers: raise it when they change. Models of normality that are
+        Stands for a function's answers: raise it when they change. Models of normality that are
         saved can be used in another session only with it.
+    architecture
+        Name of the model in timm, such as ``"vit_small_patch14_dinov2"``, for a file.
 
     Raises
     ------
     SettingError
-        The name cannot be used, or `function` is none.
+        The name cannot be used, or `source` is no function and no path.
+    WeightsError
+        The weights are missing or damaged, or of another kind.
+    MissingExtraError
+        safetensors is not installed.
     """
     _user.checked_name(name, _taken())
-    if not callable(function):
+    if isinstance(source, (str, os.PathLike)):
+        own_model(name, Path(source), title, architecture)
+        _user.functions_without(name)
+        return
+    if not callable(source):
         raise SettingError(
             f"add_features({name!r}, ...) takes a function image -> (rows, columns, numbers per "
-            f"cell), not {function!r}."
+            f"cell), or the path of a model, not {source!r}."
         )
-    _user.add_function(name, function, positional=positional, title=title, version=version)
+    _user.add_function(name, source, positional=positional, title=title, version=version)
+    remove_model(name)
 
 
 def remove_features(name: str) -> None:
-    """Take away what :func:`add_features` added.
+    """Take away what :func:`add_features` added; files stay.
 
     Raises
     ------
@@ -204,7 +273,8 @@ def remove_features(name: str) -> None:
     """
     if name in _taken():
         raise SettingError(f"{name!r} comes with vde-nb; only features that were added can go.")
-    _user.remove_function(name)
+    if not remove_model(name):
+        _user.remove_function(name)
 
 
 def named_features(value: Any) -> str:
@@ -215,4 +285,9 @@ def named_features(value: Any) -> str:
     SettingError
         `value` is neither.
     """
-    return _user.named_features(value, _taken())
+    return _user.named_features(value, (*_taken(), *FEATURE_MODELS))
+
+
+def _taken() -> tuple[str, ...]:
+    """Names of what comes with vde-nb."""
+    return EMBEDDED, *OURS

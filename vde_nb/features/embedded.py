@@ -48,6 +48,8 @@ class Embedded:
     name = "embedded"
     title = "Embedded (colour, texture, directions)"
     identity = f"embedded-{_VERSION}"
+    #: Length below which a description, less what all cells have in common, says little.
+    floor = 3.0
 
     def __call__(self, image: npt.NDArray[np.uint8], what: str = "the picture") -> PatchFeatures:
         """Describe a picture.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vde_nb.errors import SettingError
-from vde_nb.methods import ensemble, hybrid, multi_fusion, robust
+from vde_nb.methods import ensemble, hybrid, multi_fusion, normality, robust, semantic
 from vde_nb.methods.base import Finding, Method, Prepared
 from vde_nb.settings import DEFAULT_METHOD, nearest
 
@@ -11,7 +11,15 @@ __all__ = ["METHODS", "Finding", "Method", "Prepared", "default_method", "get_me
 
 #: Every method by its name, the recommended one first.
 METHODS = {
-    one.name: one for one in (robust.METHOD, hybrid.METHOD, multi_fusion.METHOD, ensemble.METHOD)
+    one.name: one
+    for one in (
+        robust.METHOD,
+        hybrid.METHOD,
+        multi_fusion.METHOD,
+        ensemble.METHOD,
+        semantic.METHOD,
+        normality.METHOD,
+    )
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from vde_nb._learned import named
 from vde_nb.errors import SettingError
 from vde_nb.methods import default_method, get_method
 from vde_nb.segment import check_segmenter
@@ -116,12 +117,16 @@ class Choice:
         return replace(self, given={}, steps=())._with(kept)
 
     def _with(self, settings: Mapping[str, Any], *, threshold_moved: bool = False) -> Choice:
-        rest = dict(settings)
+        rest = named(settings)
         steps = self.steps
         if threshold_moved and self.method in MANY_THRESHOLDS:
             rest, steps = self._moved(rest)
         resolved = resolve(self.method, self.preset, **rest)
         check_segmenter(resolved.segment.segmenter)
+        if resolved.difference.features != "embedded":
+            from vde_nb.features import check_features
+
+            check_features(resolved.difference.features)
         flat, usual = resolved.flat(), resolve(self.method, self.preset).flat()
         given = {name: flat[name] for name in flat if name in rest and flat[name] != usual[name]}
         return replace(self, given=given, steps=steps)

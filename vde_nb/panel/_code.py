@@ -77,7 +77,11 @@ def code_of(panel: Any) -> str:
     usual, flat = resolve(chosen.method, chosen.preset).flat(), chosen.flat()
     # Also what has no use here stays out: it would only be noted as unused.
     for declared in declarations(chosen.method, chosen.segment.segmenter):
-        if flat[declared.name] != usual[declared.name]:
+        if declared.name == "model" and flat["model"]:
+            arguments.append(("model=", _model(flat["model"], before)))
+        elif flat[declared.name] != usual[declared.name]:
+            if declared.name == "features":
+                before.extend(_own_features(flat["features"]))
             arguments.append((f"{declared.name}=", _literal(flat[declared.name])))
     if panel.ignore:
         boxes = [tuple(map(int, box)) for box in panel.ignore]
@@ -128,6 +132,26 @@ def _named(
         kind = f"array of shape {source.shape}, {source.dtype}"
     before.append(f"# {side} = your {kind}, {size}")
     return side
+
+
+def _model(name: str, before: list[str]) -> str:
+    """The expression for a model of normality: its path, or a variable for one in memory."""
+    from vde_nb.normality import known_models
+
+    if name not in known_models():
+        return _quoted(name)
+    before.append(f"# model = your vde.Normality ({readable(name)}); model.save(path) keeps it")
+    return "model"
+
+
+def _own_features(name: str) -> list[str]:
+    """What to say about features that are a function of the user's."""
+    from vde_nb.features import feature_entries
+
+    entry = feature_entries().get(name)
+    if name == "embedded" or (entry is not None and entry.model is not None) or ":" in name:
+        return []
+    return [f"# vde.add_features({_quoted(name)}, your_function) comes first"]
 
 
 def _shape(source: Any) -> tuple[int, ...]:

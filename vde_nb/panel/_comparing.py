@@ -30,6 +30,8 @@ _PATIENCE = 0.15
 _STAGES = 12
 #: Height of the filmstrip's pictures, in pixels.
 _THUMB = 72
+#: Stages kept while all frames are gone through: those of the reference, which they may share.
+_SWEPT_BYTES = 128 << 20
 
 
 @dataclass
@@ -84,6 +86,8 @@ class Comparing:
         self._dispatcher, self._hooks = dispatcher, hooks
         self._worker = Worker(dispatcher.post)
         self._cache = StageCache()
+        # Apart, so that going through a series leaves what is shown as quick as it was.
+        self._swept = StageCache(_SWEPT_BYTES)
         self._progress: Progress | None = None
         self._timer: Timer | None = None
         self._stages: dict[str, int] = {}
@@ -142,6 +146,36 @@ class Comparing:
         self._progress = progress
         self._worker.submit("comparison", work, done, failed)
         self._timer = self._dispatcher.later(_PATIENCE, self._show_progress)
+
+    def sweep(
+        self,
+        pair: Pair,
+        request: Request,
+        done: Callable[[Comparison], object],
+        failed: Callable[[BaseException], object],
+    ) -> None:
+        """Compare a pair that is not looked at, until something that matters more comes up."""
+        images = pair.loaded if pair.loaded_with == request.reading else None
+
+        def work(job: Job) -> Comparison:
+            def check(*_: Any) -> None:
+                job.check()
+
+            both = images or loaded(pair.reference, pair.current, request)
+            with listening(check):
+                return compared(both, request, self._swept, check, None, None)
+
+        self._worker.submit("sweep", work, done, failed, urgent=False, yields=True)
+
+    @property
+    def is_sweeping(self) -> bool:
+        """Whether a pair that is not looked at is being compared."""
+        return self._worker.busy("sweep")
+
+    def stop_sweep(self) -> None:
+        """Cancel that."""
+        self._worker.cancel("sweep")
+        self._swept.clear()
 
     def cancel(self) -> bool:
         """Cancel the comparison under way; returns whether there was one."""
@@ -228,6 +262,7 @@ class Comparing:
         self._settle()
         self._worker.close()
         self._cache.clear()
+        self._swept.clear()
         self._counted = None
 
     def _later(

@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from vde_nb.errors import SettingError
 from vde_nb.listing import segmenters
 from vde_nb.methods import METHODS
+from vde_nb.panel._choosers import SEPARATOR, chooser, entry_lines
 from vde_nb.panel._entries import Entry, entry, shown
 from vde_nb.panel._widgets import Part, button, heading, hint, say, text, tooltip
 from vde_nb.segment import describe_segmenter
@@ -31,8 +32,6 @@ _STAGES = {
     "segment": "Outlines",
     "classify": "Types and severity",
 }
-#: Between a segmenter and what is to be done before it is ready.
-_SEP = " \u00b7 "
 _PRESETS = {
     "default": "The settings we know to be best for the method.",
     "published": "Exactly the published notebooks: their numbers, their boxes.",
@@ -151,10 +150,14 @@ class Controls(Part):
         found, chosen = self.panel.comparison, self.panel.segmenter
         label = next((text for text, name in self.segmenter.options if name == chosen), "")
         title, _ = describe_segmenter(chosen)
-        if _SEP in label and found is not None and found.outlined_by == title:
+        if SEPARATOR in label and found is not None and found.outlined_by == title:
             with self.setting():
                 self.segmenter.options = _segmenter_lines()
                 self.segmenter.value = chosen
+        features = self.entries.get("features")
+        if features is not None and SEPARATOR in (features.input.label or ""):
+            with self.setting():
+                features.show(self.held["features"])
 
     def _choice(self, words: str, options: list[tuple[str, str]]) -> widgets.Dropdown:
         made = widgets.Dropdown(options=options, description=words)
@@ -164,7 +167,7 @@ class Controls(Part):
     def _add(self, declared: Declaration) -> None:
         """Make the row of one setting, with its reset button."""
         name = declared.name
-        made = entry(declared)
+        made = chooser(declared, self.panel) or entry(declared)
         undo = widgets.Button(icon="undo", description="")
         undo.add_class("vde-reset")
         undo.layout.visibility = "hidden"
@@ -194,10 +197,19 @@ class Controls(Part):
         undo.on_click(lambda _: reset())
         row = widgets.HBox([made.box, undo])
         row.add_class("vde-row")
+        if made.again is not None and made.look is not None:
+            look = self.act("The list could not be made", partial(self._look, made))
+            made.again.on_click(lambda _: look())
         self.entries[name], self.resets[name], self._rows[name] = made, undo, self.keep(row)
         place = (declared.stage, declared.advanced)
         if place not in self._headings:
             self._headings[place] = self.keep(heading(_STAGES.get(declared.stage, declared.stage)))
+
+    def _look(self, made: Entry) -> None:
+        """Look again for what a list may hold."""
+        if made.look is not None:
+            made.look()
+        self.refresh()
 
     def _draw(self, method: str, segmenter: str) -> None:
         """List the settings of `method` and `segmenter`."""
@@ -236,11 +248,7 @@ class Controls(Part):
 
 def _segmenter_lines() -> list[tuple[str, str]]:
     """The list of segmenters: what each line says, and the name behind it."""
-    lines = []
-    for row in segmenters():
-        how = str(row["how"]).partition(":")[0]
-        lines.append((row["title"] + (_SEP + how if how else ""), row["name"]))
-    return lines
+    return entry_lines(segmenters())
 
 
 def build_controls(panel: Any) -> Controls:

@@ -115,6 +115,11 @@ class Edits:
     ignore: tuple[Box, ...] = ()
     nudge: tuple[float, float] = (0.0, 0.0)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing in it changes what a method finds: prompts come after that."""
+        return not self.ignore and self.nudge == (0.0, 0.0)
+
     def prompt_list(self) -> list[dict[str, Any]]:
         """The prompts as the viewer and files know them."""
         return [

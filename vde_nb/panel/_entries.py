@@ -42,6 +42,10 @@ class Entry:
         Where a wrong entry is told; None: by the panel.
     slider, read_slider
         A second way to change it, beside the input.
+    follow
+        Brings a list up to date, with the value that is set; None: there is no list.
+    again, look
+        A button that looks again for what can be chosen, and what it does.
     """
 
     declared: Declaration
@@ -52,6 +56,9 @@ class Entry:
     complaint: Any = None
     slider: Any = None
     read_slider: Callable[[Any], Any] | None = None
+    follow: Callable[[Any], object] | None = None
+    again: Any = None
+    look: Callable[[], object] | None = None
 
     def show(self, value: Any) -> None:
         """Set the widget to `value`, unless it stands for that already.
@@ -59,6 +66,8 @@ class Entry:
         A slider being dragged is not set back to the rounded value it stands for, nor is text
         rewritten while it is typed.
         """
+        if self.follow is not None:
+            self.follow(value)
         try:
             if self.read(self.input.value) == value:
                 return

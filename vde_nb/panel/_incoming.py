@@ -39,6 +39,7 @@ class Incoming:
             "refine": lambda content: panel._refine(messages.whole(content, "number", 1)),
             "review": self._review,
             "cancel": lambda _: panel.cancel(),
+            "compare_all": lambda content: panel.compare_all(messages.flag(content, "on")),
             "goto": lambda content: panel._goto(messages.whole(content, "index", 0)),
             "explain": lambda content: panel.explain(messages.flag(content, "on")),
             "upload_cancel": lambda content: self.uploads.drop(messages.text(content, "id", 100)),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,17 @@ class Pair:
         What a person said about anomalies.
     status
         ``"todo", "running", "clean", "changed", "error"`` or ``"reviewed"``.
-    count
-        Anomalies found, None before.
+    settled
+        The last status that was not ``"running"``.
+    count, changed, score
+        Anomalies found, per cent of the pixels that changed, and how far the worst place is beyond
+        the level, see :func:`~vde_nb.panel._scores.score_of`; None before, or where there is none.
+    note
+        What went wrong, in words.
+    found_with, scored_with
+        What decided count and score, see :class:`~vde_nb.panel._sweep.Sweep`; None: nothing.
+    time
+        When the current picture was taken, as the camera's clock had it; None: unknown.
     thumb
         PNG for the filmstrip; empty when there can be none.
     """
@@ -65,7 +75,14 @@ class Pair:
     history: History = field(default_factory=History)
     reviews: tuple[Review, ...] = ()
     status: str = "todo"
+    settled: str = "todo"
     count: int | None = None
+    changed: float | None = None
+    score: float | None = None
+    note: str = ""
+    found_with: Hashable = None
+    scored_with: Hashable = None
+    time: datetime | None = None
     thumb: bytes | None = None
 
     @property
@@ -82,16 +99,20 @@ class Pair:
         return two if two != "current" or one == "reference" else one
 
     def mark(self) -> None:
-        """Set `status` and `count` by the comparison."""
-        found = self.comparison
-        if found is None:
-            self.status, self.count = "todo", None
-            return
+        """Set `status` and `count` by the comparison; without one, to what they were last."""
+        if self.comparison is None:
+            self.status = self.settled
+        else:
+            self.judge(self.comparison)
+
+    def judge(self, found: Comparison) -> None:
+        """Set `status` and `count` by a comparison, which is not kept."""
         self.count = len(found.anomalies)
         decided = [one for one in found.anomalies if one.verdict]
         self.status = "changed" if self.count else "clean"
         if self.count and len(decided) == self.count:
             self.status = "reviewed"
+        self.settled = self.status
 
     def release(self) -> None:
         """Let go of pictures and comparison; they are made again when looked at."""
@@ -167,7 +188,9 @@ def listed_pairs(pairs: Iterable[Any]) -> list[Pair]:
     for number, one in enumerate(pairs, 1):
         if number > _MOST:
             raise SettingError(f"There are more than {_MOST} pairs; give them in portions.")
-        if isinstance(one, ImagePair):
+        if isinstance(one, Pair):
+            found.append(one)
+        elif isinstance(one, ImagePair):
             found.append(made_pair(one, None))
         elif hasattr(one, "reference") and hasattr(one, "current"):  # a sample
             name = getattr(one, "name", None)

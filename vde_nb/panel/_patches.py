@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from vde_nb._boxes import SAME, iou
+from vde_nb._draw import ENVIRONMENTAL
+from vde_nb._text import readable
 from vde_nb.classify import anomaly_types
 from vde_nb.comparison import Anomaly, Comparison
 from vde_nb.panel._pairs import Pair
@@ -17,7 +19,7 @@ __all__ = [
     "changed_reviews",
     "edits_patch",
     "followed",
-    "strip_patch",
+    "frame_item",
     "types_patch",
 ]
 
@@ -38,14 +40,32 @@ def edits_patch(pair: Pair | None, seq: int) -> dict[str, Any]:
 def types_patch(comparison: Comparison | None) -> dict[str, Any]:
     """The types there are, and the colours of all that is drawn."""
     found = () if comparison is None else (one.type for one in comparison.anomalies)
-    types = list(dict.fromkeys([*anomaly_types(), *found]))
+    types = list(dict.fromkeys([*anomaly_types(), ENVIRONMENTAL, *found]))
     return {"types": types, "colours": payload.colours(types)}
 
 
-def strip_patch(pairs: Sequence[Pair], at: int) -> dict[str, Any]:
-    """The filmstrip without its pictures."""
-    items = [{"name": pair.name, "status": pair.status, "count": pair.count} for pair in pairs]
-    return {"filmstrip": {"items": items, "index": at}}
+def frame_item(pair: Pair, *, has_score: bool, is_outdated: bool) -> dict[str, Any]:
+    """What the filmstrip shows of a pair, without its picture; what is not known is left out.
+
+    Parameters
+    ----------
+    pair
+        The pair.
+    has_score
+        Whether its score holds for the panel's settings.
+    is_outdated
+        Whether its status is that of other settings.
+    """
+    item: dict[str, Any] = {"name": pair.name, "status": pair.status, "count": pair.count}
+    if has_score and pair.score is not None:
+        item["score"] = round(pair.score, 4)
+    if pair.time is not None:
+        item["time"] = pair.time.isoformat(timespec="seconds")
+    if pair.note:
+        item["note"] = readable(pair.note)
+    if is_outdated:
+        item["outdated"] = True
+    return item
 
 
 def followed(before: Comparison | None, number: int, now: Comparison) -> int:

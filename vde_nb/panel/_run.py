@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vde_nb._learned import adapted, model_of
 from vde_nb.compare import compare
 from vde_nb.comparison import Comparison
-from vde_nb.errors import ImageError
+from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import ImagePair, load_pair
 from vde_nb.panel._choice import Choice
 from vde_nb.panel._edits import Edits
@@ -47,30 +49,42 @@ class Request:
         return self.settings, self.edits.ignore
 
     @property
+    def scoring(self) -> Hashable:
+        """What decides the score of a frame: nothing of what comes after the heatmap."""
+        at = self.settings
+        passes = at.detect.open_iterations, at.detect.close_iterations
+        return at.method, at.images, at.align, at.difference, passes, self.edits.ignore
+
+    @property
     def key(self) -> tuple[Hashable, Hashable, Hashable]:
         """What decides the comparison."""
         return self.core, self.edits.prompts, self.reviews
 
     @property
     def reading(self) -> tuple[Any, ...]:
-        """What decides how files become pictures."""
-        images = self.choice.settings.images
-        return images.fit, images.max_megapixels
+        """What decides how files become pictures; a model brings a reference of its own."""
+        at = self.choice.settings
+        model = at.difference.model if at.method == "normality" else ""
+        return at.images.fit, at.images.max_megapixels, model
 
 
 def loaded(reference: Any, current: Any, request: Request) -> ImagePair:
-    """Read a pair.
+    """Read a pair; for a model of normality, with the model's reference in the place of its own.
 
     Raises
     ------
     ImageError
         A picture cannot be read, or the two do not go together.
     """
+    model = None
+    # A model that is not there is told by comparing, in its own words.
+    with suppress(SettingError):
+        model = model_of(request.choice.settings)
     if isinstance(reference, ImagePair):
-        return reference
-    fit, most = request.reading
+        return adapted(reference, model)
+    fit, most, _ = request.reading
     try:
-        return load_pair(reference, current, fit=fit, max_megapixels=most)
+        return adapted(load_pair(reference, current, fit=fit, max_megapixels=most), model)
     except ImageError:
         raise
     except (TypeError, ValueError) as error:
@@ -128,7 +142,7 @@ def compared(
         cache=cache,
         **used,
     )
-    if result.settings != settings:
-        # How files were read stands in the settings, too: here they were read before.
-        result = replace(result, settings=settings)
-    return result
+    # How files were read stands in the settings, too: here they were read before.
+    how = settings.images
+    read = result.settings.replace(fit=how.fit, max_megapixels=how.max_megapixels)
+    return result if read == result.settings else replace(result, settings=read)

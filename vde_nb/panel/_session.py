@@ -44,7 +44,7 @@ _MOST = 10_000
 _SIDES = ("reference", "current")
 
 #: What has traits of its own and so does not stand among the settings.
-_APART = {"nudge", "segmenter", "threshold"}
+_APART = {"model", "nudge", "segmenter", "threshold"}
 _KEYS = (
     "format",
     "version",
@@ -55,6 +55,7 @@ _KEYS = (
     "segmenter",
     "threshold",
     "settings",
+    "model",
     "view",
 )
 _PAIR_KEYS = ("reference", "current", "prompts", "ignore", "nudge", "reviews")
@@ -88,7 +89,8 @@ def session_of(panel: Any) -> dict[str, Any]:
     dict
         ``format``, ``version``; ``pairs``, each with its two sources, ``prompts``, ``ignore``,
         ``nudge`` and ``reviews``; ``index`` of the pair that is shown; ``method``, ``preset``,
-        ``segmenter``, ``threshold``, ``settings`` (those that differ from the preset's), ``view``.
+        ``segmenter``, ``threshold``, ``settings`` (those that differ from the preset's), ``view``;
+        ``model`` where a model of normality is chosen: its file, or its name in this session.
     """
     root = Root(panel.root)
     sources = list(panel.pairs)
@@ -99,6 +101,8 @@ def session_of(panel: Any) -> dict[str, Any]:
         {side: _described(source, root) for side, source in zip(_SIDES, pair, strict=True)} | edit
         for pair, edit in zip(sources, edits, strict=True)
     ]
+    chosen = str(panel.settings.get("model", ""))
+    model = {"model": _model_described(chosen, root)} if chosen else {}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -113,6 +117,7 @@ def session_of(panel: Any) -> dict[str, Any]:
             for name, value in panel.settings.items()
             if name not in _APART
         },
+        **model,
         "view": json.loads(json.dumps(dict(panel.view))),
     }
 
@@ -129,8 +134,18 @@ def save_session(panel: Any, path: str | os.PathLike[str], *, overwrite: bool = 
     ------
     OutputError
         The file exists and `overwrite` is not set, or it cannot be written.
+    SettingError
+        The model of normality is in memory only: the message says what to do.
     """
-    return write_atomically(path, to_text(session_of(panel)), overwrite=overwrite)
+    session = session_of(panel)
+    name = session.get("model", {}).get("memory")
+    if name is not None:
+        raise SettingError(
+            f"The model {name} is in memory only, and a session names files: write "
+            f'model.save("scene.normality.safetensors") below {panel.root}, choose that file '
+            "as the model, and save the session again."
+        )
+    return write_atomically(path, to_text(session), overwrite=overwrite)
 
 
 def load_session(panel: Any, path: str | os.PathLike[str]) -> None:
@@ -274,6 +289,16 @@ def _described(source: Any, root: Root) -> Any:
     return {"array": _signature(source)}
 
 
+def _model_described(name: str, root: Root) -> dict[str, str]:
+    """A model of normality as the document names it."""
+    from vde_nb.normality import known_models
+
+    if name in known_models():
+        return {"memory": name}
+    relative = root.relative(name)
+    return {"outside": readable(Path(name).name)} if relative is None else {"file": relative}
+
+
 def _signature(source: Any) -> dict[str, Any]:
     """What an array, or anything else in memory, is recognised by."""
     if isinstance(source, ImagePair):
@@ -309,6 +334,8 @@ def _checked(session: Any, panel: Any) -> _State:
     _at("segmenter", lambda: check_segmenter(state.segmenter))
     state.threshold = _whole(given.get("threshold"), 0, 255, "threshold")
     state.settings = _settings(given, state)
+    if "model" in given:
+        state.settings["model"] = _model(given, Root(panel.root))
     view = _mapping(given.get("view"), "view")
     state.view = _at("view", lambda: merged_view(default_view(), view))
     _pairs(given, panel, state)
@@ -418,6 +445,29 @@ def _source(value: Any, where: str, root: Root, held: _Held) -> Any:
             "kept; make a panel whose root holds it."
         )
     raise SettingError(f"{where} is {_short(value)}: needed is a sample, a file or an array.")
+
+
+def _model(given: Mapping[str, Any], root: Root) -> str:
+    """The model of normality, as a setting names it; files below the root only."""
+    from vde_nb.normality import known_models
+
+    model = _mapping(given["model"], "model")
+    if "file" in model:
+        _only(model, ("file",), "model")
+        return _file(_text(model, "file", "model"), "model", root)
+    if "outside" in model:
+        raise SettingError(
+            f"model was {_short(model['outside'])}, a file outside the root, whose place is not "
+            "kept; make a panel whose root holds it."
+        )
+    _only(model, ("memory",), "model")
+    name = _text(model, "memory", "model")
+    if name not in known_models():
+        raise SettingError(
+            f"model: {_short(name)} was a model in memory, which a session does not hold; fit or "
+            "load it again, or choose a saved one."
+        )
+    return name
 
 
 def _file(relative: str, where: str, root: Root) -> str:

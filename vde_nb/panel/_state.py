@@ -29,11 +29,11 @@ from vde_nb.panel._patches import (
     changed_reviews,
     edits_patch,
     followed,
-    strip_patch,
     types_patch,
 )
 from vde_nb.panel._run import Request
 from vde_nb.panel._static import Fallback
+from vde_nb.panel._sweep import Sweep
 from vde_nb.panel._traits import (
     Checked,
     Finished,
@@ -126,6 +126,7 @@ class State(traitlets.HasTraits):
                 trouble=lambda error, doing: self._fail(error, doing),
             ),
         )
+        self._sweep = Sweep(self)
         self._sync()
 
     # Threads and observers
@@ -321,7 +322,10 @@ class State(traitlets.HasTraits):
     def _commit(self, pairs: list[Pair], at: int) -> None:
         """Show other pairs."""
         self._opening = None
+        self._sweep.stop()
         self._pairs, self._recent = pairs, []
+        for pair in pairs:
+            self._sweep.adopt(pair)
         self._link.forget("thumb:")
         self._turn(at)
 
@@ -363,7 +367,7 @@ class State(traitlets.HasTraits):
     def _pair_patch(self) -> dict[str, Any]:
         return {
             **edits_patch(self._pair, self._edits_seen),
-            **strip_patch(self._pairs, self._at),
+            **self._sweep.patch(),
         }
 
     # Comparing
@@ -384,7 +388,7 @@ class State(traitlets.HasTraits):
             return
         pair.status = "running"
         self._put(status="running")
-        self._link.state(**strip_patch(self._pairs, self._at))
+        self._link.state(**self._sweep.patch())
         self._comparing.start(pair, request)
 
     def _start_opening(self) -> None:
@@ -408,6 +412,7 @@ class State(traitlets.HasTraits):
 
     def _adopt(self, pairs: list[Pair], at: int) -> None:
         """Put pairs whose pictures could be read in the place of the old ones; work goes on."""
+        self._sweep.stop()
         pairs[at].status = "running"
         self._pairs, self._at, self._recent = pairs, at, [pairs[at]]
         self._link.forget("thumb:")
@@ -417,12 +422,13 @@ class State(traitlets.HasTraits):
         self._link.state(
             **edits_patch(self._pair, self._edits_seen),
             selected=0,
-            **strip_patch(self._pairs, self._at),
+            **self._sweep.patch(),
         )
 
     def _done(self, pair: Pair, comparison: Comparison, request: Request) -> None:
         """The worker has compared a pair."""
         pair.comparison, pair.compared_with = comparison, request.key
+        self._sweep.note(pair, comparison, request)
         if pair is self._pair:
             if not self._stays:
                 self._dismiss()
@@ -443,7 +449,7 @@ class State(traitlets.HasTraits):
             selected=selected,
             registration=payload.registration(comparison),
             **types_patch(self._shown),
-            **strip_patch(self._pairs, self._at),
+            **self._sweep.patch(),
         )
 
     def _arrived(self, pair: Pair) -> None:
@@ -460,6 +466,7 @@ class State(traitlets.HasTraits):
                 self._comparing.explain(comparison)
         self._next_thumb()
         self._refresh_static()
+        self._sweep.go_on()
 
     def _failed(self, pair: Pair, error: BaseException, has_read: bool) -> None:
         """The worker could not read or compare a pair."""
@@ -477,15 +484,16 @@ class State(traitlets.HasTraits):
             else:
                 self._schedule()
             return
-        pair.status = "error"
+        self._sweep.failed(pair, error, doing)
         if pair is self._pair:
             pair.comparison = pair.compared_with = None
             with self._setting():
                 self.set_trait("comparison", None)
             self._show_trouble(trouble)
             self._put(status="error")
-            self._link.state(**strip_patch(self._pairs, self._at))
+            self._link.state(**self._sweep.patch())
             self._refresh_static()
+        self._sweep.go_on()
 
     def _tell_alignment(self, comparison: Comparison) -> None:
         """Say what aligning came to, when it was asked for."""

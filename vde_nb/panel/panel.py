@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vde_nb._table import Table
 from vde_nb.errors import SettingError
 from vde_nb.images import ImagePair, Source
 from vde_nb.panel import _pairs as pair_list
@@ -16,7 +17,7 @@ from vde_nb.panel._edits import Edits, History, checked_ignore, checked_nudge, p
 from vde_nb.panel._incoming import Incoming
 from vde_nb.panel._memory import give_back
 from vde_nb.panel._pairs import Pair
-from vde_nb.panel._patches import strip_patch
+from vde_nb.panel._series import stamp
 from vde_nb.panel._state import State
 from vde_nb.panel._static import static_html
 from vde_nb.reviewing import checked_reviews
@@ -118,6 +119,8 @@ class Panel(State):
         made: list[Pair] = []
         if pairs is not None:
             made = pair_list.listed_pairs(pairs)
+            if choice.method == "normality":
+                stamp(made)
         elif pair_list.is_folder(reference) and pair_list.is_folder(current):
             made, _ = pair_list.folder_pairs(reference, current)
         elif reference is not None or current is not None:
@@ -143,6 +146,29 @@ class Panel(State):
     def pairs(self) -> list[tuple[Any, Any]]:
         """The sources of all pairs."""
         return [(pair.reference, pair.current) for pair in self._pairs]
+
+    @property
+    def frames(self) -> Table:
+        """What is known of each pair: name, time, status, count, change in per cent, score.
+
+        Scores are those of the worst place in units of the level that the method was given, see
+        ``false_alarms``: 1 is the level. What is not known as the panel is set now is None.
+        """
+        rows = []
+        for pair in self._pairs:
+            item = self._sweep.item(pair)
+            is_known = not item.get("outdated") and pair.found_with is not None
+            rows.append(
+                {
+                    "name": pair.name,
+                    "time": pair.time,
+                    "status": pair.status if is_known else "todo",
+                    "count": pair.count if is_known else None,
+                    "changed": _rounded(pair.changed) if is_known else None,
+                    "score": _rounded(item.get("score")),
+                }
+            )
+        return Table(rows)
 
     @property
     def viewer(self) -> Any:
@@ -331,6 +357,7 @@ class Panel(State):
         """Stop the comparison that is under way; the last finished one stays."""
 
         def apply() -> None:
+            self._sweep.stop()
             if not self._comparing.cancel():
                 return
             if self._opening is not None:
@@ -340,9 +367,18 @@ class Panel(State):
             if pair is not None:
                 pair.mark()
             self._put(status="cancelled")
-            self._link.state(**strip_patch(self._pairs, self._at))
+            self._link.state(**self._sweep.patch())
 
         self._here_or_raise("cancelling", apply)
+
+    def compare_all(self, on: bool = True) -> None:
+        """Compare all pairs that are not compared as the panel is set now, in the background.
+
+        Their counts and scores fill in, see `frames`; the pair that is shown goes first. `wait`
+        waits for all of it, :meth:`cancel` and ``compare_all(False)`` stop it.
+        """
+        action = self._sweep.start if on else self._sweep.stop
+        self._here_or_raise("comparing all pairs", action)
 
     def explain(self, on: bool = True) -> None:
         """Show what every stage makes of the pictures, or stop showing it."""
@@ -374,15 +410,19 @@ class Panel(State):
             return
         if not self._dispatcher.is_here:
             end = None if timeout is None else time.monotonic() + timeout
-            while self._comparing.is_running and (end is None or time.monotonic() < end):
+            while self._is_busy and (end is None or time.monotonic() < end):
                 time.sleep(0.02)
             return
         end = None if timeout is None else time.monotonic() + timeout
-        if self._dispatcher.pump(lambda: not self._comparing.is_running, timeout):
+        if self._dispatcher.pump(lambda: not self._is_busy, timeout):
             if self._calm is not None:
                 self._draw_static()
             left = None if end is None else max(0.0, end - time.monotonic())
             self._dispatcher.pump(lambda: not self._comparing.is_drawing, left)
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._comparing.is_running or self._sweep.is_on
 
     def on_main(self, action: Callable[[], object]) -> None:
         """Do something on the panel's thread: at once when already there, else soon."""
@@ -530,3 +570,7 @@ class Panel(State):
             count = len(shown.anomalies)
             found = f"{count} {'anomaly' if count == 1 else 'anomalies'}"
         return f"Panel({self._choice.method}{size}, {found})"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

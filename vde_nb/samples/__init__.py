@@ -3,7 +3,8 @@
 Every pair is painted by a few hundred lines of arithmetic: nothing is downloaded, nothing is read
 from disk, and the same arguments give the same bytes. The pictures look like photographs of an
 inspection camera; the truth comes from the painter, not from comparing the two. `stress` makes a
-pair of any picture of yours: known defects, under known nuisances.
+pair of any picture of yours: known defects, under known nuisances. `series` makes what a fixed
+camera sees over days, of a sample or of a picture of yours.
 
 >>> from vde_nb import samples
 >>> samples.list()
@@ -21,14 +22,33 @@ import math
 import numbers
 from collections.abc import Sequence
 
+import cv2
+import numpy as np
+import numpy.typing as npt
+
 from ..errors import SettingError
 from . import _aerial, _board, _label, _shelf, _tyre, _wall
-from ._paint import MARGIN
+from ._events import Layer, SampleEvent, painted, staged
+from ._paint import FINE, MARGIN
 from ._pair import SamplePair, Truth, TruthRegion, take
 from ._scene import Exposure, Scene, shoot
+from ._series import SampleSeries, filmed
 from ._stress import stress
 
-__all__ = ["SamplePair", "Truth", "TruthRegion", "list", "load", "stress"]
+__all__ = [
+    "SampleEvent",
+    "SamplePair",
+    "SampleSeries",
+    "Truth",
+    "TruthRegion",
+    "list",
+    "load",
+    "series",
+    "stress",
+]
+
+#: Real pixels around a sample's picture, for a camera that gives.
+_EDGE = 8
 
 _SCENES: dict[str, Scene] = {
     "tyre": _tyre.SCENE,
@@ -109,6 +129,115 @@ board, wall, label, aerial, shelf.
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
         raise SettingError(f"seed must be a whole number, 0 or more, not {seed!r}")
     return _taken(name, (moves[0], moves[1]), light, noise, int(seed))
+
+
+def series(
+    scene: str | npt.ArrayLike = "wall",
+    normals: int = 24,
+    frames: int = 36,
+    seed: int = 0,
+    *,
+    events: int = 5,
+    nuisances: str = "day",
+    strength: float = 1.0,
+    drift: float = 0.0,
+) -> SampleSeries:
+    """Make what a fixed camera sees over days: a picture every 30 minutes from 6:30 to 18:00.
+
+    First come `normals` pictures of the scene as it should be, then `frames` pictures in which
+    anomalies appear: one grows and stays, one goes and comes back, one stays, one goes, one passes
+    by. Pictures are made when they are asked for, so a series of a thousand needs no memory.
+
+    Parameters
+    ----------
+    scene : str or array_like of uint8, shape (H, W, 3) RGB or (H, W) grey
+        One of `list`, or a picture of yours of at least 96 pixels on each side. A sample's own
+        changes happen to it first, then defects of `stress`; to a picture of yours the latter.
+    normals, frames : int
+        How many, 1 to 100000 each.
+    seed : int
+        What happens where and when, weather and noise; 0 or more.
+    events : int
+        How many anomalies, 0 to 12.
+    nuisances : {"day", "usual", "none"}
+        ``"day"``: daylight with clouds, low red sun, a lamp, soft shadows that wander, a mount that
+        gives by up to 1.5 pixels, noise, JPEG. ``"usual"``: those of `stress`, drawn anew for each
+        picture. ``"none"``.
+    strength : float
+        Scales every nuisance, 0 (none) to 3.
+    drift : float
+        How dirty the scene gets until the last frame, 0 (not at all) to 1; that is no anomaly in
+        the truth, but a scene that leaves what was learned from the normals.
+
+    Returns
+    -------
+    SampleSeries
+        `normals`, `frames`, `times`, `truth`, `events`.
+
+    Raises
+    ------
+    SettingError
+        An unknown name, a value outside its range, or a picture under 96 pixels.
+    ImageError
+        Not a picture of 8 bits, or there is no place in it for that many events.
+
+    Examples
+    --------
+    >>> days = series("wall", normals=24, frames=36)
+    >>> days.events[0], days.times[0].isoformat()
+    (SampleEvent(1, 'added_part', comes back, frames 11–15, 25–29), '2026-06-02T06:30:00')
+    >>> days.frames[12].shape, [region.type for region in days.truth[12].regions]
+    ((600, 800, 3), ['added_part'])
+    """
+    for setting, value, low, high in (
+        ("normals", normals, 1, 100_000),
+        ("frames", frames, 1, 100_000),
+        ("seed", seed, 0, math.inf),
+        ("events", events, 0, 12),
+    ):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise SettingError(f"{setting} must be a whole number, not {value!r}")
+        if not low <= value <= high:
+            span = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+            raise SettingError(f"{setting} must be {span}, not {value!r}")
+    if nuisances not in ("day", "usual", "none"):
+        raise SettingError(f"nuisances must be 'day', 'usual' or 'none', not {nuisances!r}")
+    strength, drift = _number("strength", strength, 0, 3), _number("drift", drift, 0, 1)
+    if isinstance(scene, str):
+        if scene not in _SCENES:
+            raise SettingError(_unknown(scene))
+        name, margin, picture, own = scene, _EDGE, *_wide(scene, int(seed))
+    else:
+        # Checks the picture, and puts nothing into it.
+        picture = stress(scene, 0, defects=(), nuisances="none").reference
+        name, margin, own = "series", 0, []
+    seen = picture[margin : picture.shape[0] - margin, margin : picture.shape[1] - margin]
+    story = staged(seen, own, int(events), int(frames), int(seed))
+    return filmed(
+        name,
+        f"A fixed camera over {normals + frames} pictures in which {len(story)} anomalies come, "
+        "stay and go.",
+        picture,
+        margin,
+        story,
+        int(normals),
+        int(frames),
+        int(seed),
+        nuisances,
+        strength,
+        drift,
+    )
+
+
+def _wide(name: str, seed: int) -> tuple[npt.NDArray[np.uint8], Sequence[Layer]]:
+    """Return a sample's clean picture with a margin of `_EDGE`, and what may happen to it."""
+    fine = _shot(name, seed).reference
+    cut = (MARGIN - _EDGE) * FINE
+    inner = fine[cut:-cut, cut:-cut]
+    size = (inner.shape[1] // FINE, inner.shape[0] // FINE)
+    picture = np.asarray(cv2.resize(inner, size, interpolation=cv2.INTER_AREA), np.uint8)
+    pair = load(name, seed=seed)
+    return picture, painted(pair.reference, pair.current, pair.truth.regions)
 
 
 def _number(setting: str, value: float, low: float, high: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from vde_nb.errors import WeightsError
 from vde_nb.segment._digests import checksum_of, note_checksum
 from vde_nb.segment._download import file_hash
-from vde_nb.segment._identify import identify
+from vde_nb.segment._identify import Found, identify
 
 if TYPE_CHECKING:
     from vde_nb.segment.weights import Weights
@@ -66,11 +67,16 @@ def problem(weights: Weights, *, read: bool = True) -> str:
     return f"{told} {remedy(weights)}" if told else ""
 
 
-def verify(weights: Weights) -> str:
+def verify(weights: Weights, identified: Callable[[Path], Found] = identify) -> str:
     """Read the weights whole and say what is wrong with them, in words; empty when nothing is.
 
     The checksum is held against the one of the registry, otherwise against what the hub said when
     the file was downloaded. Of a file of the user's own only the make-up is checked.
+
+    Parameters
+    ----------
+    identified
+        Tells what the weights at a path are.
 
     Raises
     ------
@@ -87,7 +93,7 @@ def verify(weights: Weights) -> str:
             if told:
                 return told
         if model.backend == "transformers" or not expected:
-            found = identify(weights.path)
+            found = identified(weights.path)
             if found.architecture != model.architecture:
                 return (
                     f"{weights.path} holds a {found.architecture}, and {model.title} is a "

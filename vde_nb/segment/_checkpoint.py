@@ -22,7 +22,7 @@ from vde_nb._extras import need
 from vde_nb.errors import WeightsError
 from vde_nb.segment._identify import Shapes, VitSizes, identify, shapes_in, vit_sizes
 
-__all__ = ["FAMILIES", "read_sam", "read_transformers"]
+__all__ = ["FAMILIES", "complain", "load_folder", "read_sam", "read_transformers"]
 
 #: The classes of transformers we run, with what their encoders return.
 FAMILIES = {
@@ -80,7 +80,7 @@ def read_sam(path: Path, architecture: str = "vit") -> Any:
     with torch.device("meta"):  # no time is lost with drawing random weights
         network = _build(sizes, shapes, path)
     needed = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    _complain(
+    complain(
         path,
         f"{_words(sizes)}, of which",
         missing=[name for name in needed if name not in shapes],
@@ -168,7 +168,7 @@ def _count(shapes: Shapes, prefix: str) -> int:
     return len({n[begin:].partition(".")[0] for n in shapes if n.startswith(f"{prefix}.")})
 
 
-def _complain(
+def complain(
     path: Path, what: str, *, missing: list[str], foreign: list[str], wrong: list[str]
 ) -> None:
     """Raise unless a file holds exactly the tensors that are needed."""
@@ -221,6 +221,31 @@ def read_transformers(folder: Path, architecture: str) -> Any:
             f"{folder} should be a {architecture}, but it holds a {found.architecture}. Choose "
             "the model it belongs to."
         )
+    return load_folder(folder, architecture, ("torchvision", *found.requires))
+
+
+def load_folder(folder: Path, architecture: str, requires: tuple[str, ...] = ()) -> Any:
+    """Any network of a folder that transformers wrote, once it is known what it holds.
+
+    Parameters
+    ----------
+    folder
+        With ``config.json`` and ``model.safetensors``.
+    architecture
+        A class of transformers.
+    requires
+        Modules it needs besides torch and transformers.
+
+    Returns
+    -------
+    transformers.PreTrainedModel
+        In fp32 on the CPU, for inference.
+
+    Raises
+    ------
+    WeightsError, MissingExtraError
+        As :func:`read_transformers`.
+    """
     if (folder / "adapter_config.json").exists():  # which may name a model elsewhere
         raise WeightsError(
             f"{folder} is not used: its adapter_config.json would load other weights on top. Merge "
@@ -229,7 +254,7 @@ def read_transformers(folder: Path, architecture: str) -> Any:
     _check_config(folder / "config.json")
     torch = need("torch", "sam", architecture)
     transformers = need("transformers", "sam", architecture)
-    for module in ("torchvision", *found.requires):
+    for module in requires:
         need(module, "sam", architecture)
     try:
         with _quiet(transformers):
@@ -250,7 +275,7 @@ def read_transformers(folder: Path, architecture: str) -> Any:
             f"{folder} cannot be read as a {architecture} ({type(error).__name__}: {first}). It is "
             "damaged, or was not copied whole."
         ) from error
-    _complain(
+    complain(
         folder,
         f"of the {architecture} its config.json describes,",
         missing=list(told["missing_keys"]),

@@ -10,22 +10,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vde_nb._cache_folder import cache_folder
 from vde_nb.errors import SettingError, WeightsError
-from vde_nb.segment._checking import VARIABLE, gone, problem, remedy, said, verify
+from vde_nb.segment import _checking
+from vde_nb.segment._checking import VARIABLE, gone, problem, remedy, said
 from vde_nb.segment._digests import content_digest, note_checksum
 from vde_nb.segment._download import FetchError, fetch
-from vde_nb.segment._identify import weights_in
+from vde_nb.segment._identify import Found, identify, weights_in
 from vde_nb.segment._partial import write_afresh
 from vde_nb.segment.models import MODELS, Model
 
 __all__ = [
     "Weights",
+    "all_models",
     "download",
     "find",
     "folders",
@@ -41,6 +44,13 @@ _HUB = "https://huggingface.co"
 # What says how a model of transformers wants its input; not every folder has one.
 _INPUT = ("preprocessor_config.json", "processor_config.json")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+# Backends whose models lie in a folder of their own.
+_IN_FOLDERS = ("transformers", "timm")
+# An attempt to download that fails faster than this many seconds is made again at once.
+_SLOW = 0.1
+# What an attempt depends on besides the model.
+_SURROUNDINGS = ("VDE_NB_OFFLINE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "VDE_NB_CACHE")
+_failures: dict[Hashable, tuple[float, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,14 @@ class Weights:
     @property
     def files(self) -> list[Path]:
         """The files that hold tensors; empty when something is missing."""
-        if self.model.backend == "transformers":
+        if self._in_folder:
             return weights_in(self.path)
         return [self.path] if _is_file(self.path) else []
+
+    @property
+    def _in_folder(self) -> bool:
+        # a model of timm that a user added may be a file
+        return self.model.backend in _IN_FOLDERS and not _is_file(self.path)
 
     @property
     def digest(self) -> str:
@@ -80,10 +95,17 @@ class Weights:
         files = self.files
         if not files:
             raise WeightsError(gone(self))
-        if self.model.backend == "transformers":
+        if self._in_folder:
             said = (self.path / name for name in _INPUT)
             files = [*files, self.path / "config.json", *filter(_is_file, said)]
         return content_digest(files, self.model.title)
+
+
+def all_models() -> dict[str, Model]:
+    """Every model by its name: those that draw outlines, then those that describe pictures."""
+    from vde_nb.features.models import FEATURE_MODELS  # which is made of `Model`
+
+    return {**MODELS, **FEATURE_MODELS}
 
 
 # --- finding
@@ -119,7 +141,7 @@ def note() -> str:
     for place in _named():
         if not _exists(place):
             return f"{VARIABLE} names {place}, which is not there."
-        if not any(_at(model, place) or _below(model, place) for model in MODELS.values()):
+        if not any(_at(model, place) or _below(model, place) for model in all_models().values()):
             return (
                 f"{VARIABLE} names {place}, which holds no weights by the names they have "
                 "(`vde-nb weights list`); a checkpoint of your own is added with add_model()."
@@ -171,10 +193,15 @@ def _is_model(folder: Path) -> bool:
     return _is_file(folder / "config.json") and bool(weights_in(folder))
 
 
+def _folder_of(model: Model) -> str:
+    """Name of the folder in the cache: no file of Windows may have the colon of ``timm:``."""
+    return model.name.replace(":", "--")
+
+
 def _names(model: Model) -> tuple[str, ...]:
     """What a folder of the model may be called: ours, and as people and the hub do."""
     whose, _, name = model.repo.partition("/")
-    return model.name, name, f"{whose}--{name}", f"models--{whose}--{name}"
+    return _folder_of(model), name, f"{whose}--{name}", f"models--{whose}--{name}"
 
 
 def _at(model: Model, place: Path) -> Path | None:
@@ -193,7 +220,7 @@ def _at(model: Model, place: Path) -> Path | None:
 def _below(model: Model, folder: Path) -> Path | None:
     """What `model` needs, in `folder`."""
     if not model.repo:
-        places = (folder / model.file, folder / model.name / model.file)
+        places = (folder / model.file, folder / _folder_of(model) / model.file)
         return next((place for place in places if _is_file(place)), None)
     for name in (*_names(model), model.repo):
         if _is_model(folder / name):
@@ -219,15 +246,53 @@ def _in_hub(model: Model, hub: Path) -> Path | None:
 # --- getting
 
 
-def obtain(model: Model) -> Weights:
+def obtain(model: Model, *, patience: float = 0.0) -> Weights:
     """Find the weights of `model`, otherwise download them; they are those that were published.
+
+    Parameters
+    ----------
+    patience
+        Seconds for which a slow attempt to download that failed is not made again: a blocked
+        network may answer slowly, and a slider asks often.
 
     Raises
     ------
     WeightsError
         As for :func:`download`.
     """
-    return download(model)
+    if not patience or find(model) is not None:
+        return download(model)
+    attempt = model, *map(os.environ.get, _SURROUNDINGS)
+    started = time.monotonic()
+    failed = _failures.get(attempt)
+    if failed is not None and started - failed[0] < patience:
+        raise WeightsError(failed[1])
+    try:
+        return download(model)
+    except WeightsError as error:
+        if time.monotonic() - started > _SLOW:
+            _failures[attempt] = time.monotonic(), str(error)
+        raise
+
+
+def verify(weights: Weights) -> str:
+    """Read the weights whole and say what is wrong with them, in words; empty when nothing is.
+
+    See :func:`vde_nb.segment._checking.verify`.
+    """
+    return _checking.verify(weights, _identifier(weights.model))
+
+
+def _identifier(model: Model) -> Callable[[Path], Found]:
+    """What tells of which kind weights are, where this model's ought to be."""
+    from vde_nb.features.models import is_feature_model
+
+    if not is_feature_model(model):
+        return identify
+    from vde_nb.features._identify import identify_features
+
+    architecture = model.architecture if model.backend == "timm" else ""
+    return lambda path: identify_features(path, architecture)
 
 
 def download(
@@ -284,7 +349,7 @@ def _from_address(model: Model, schemes: Collection[str]) -> Weights:
 
 
 def _from_hub(model: Model, schemes: Collection[str]) -> Weights:
-    folder = _own() / model.name
+    folder = _own() / _folder_of(model)
     start = os.environ.get("HF_ENDPOINT", "").rstrip("/") or _HUB
     address = f"{start}/{model.repo}/resolve/{model.revision or 'main'}/"
     token = _token() if model.access else ""
@@ -358,7 +423,7 @@ def _places() -> list[Path]:
 
 def _advice(model: Model, why: str) -> str:
     files = f"config.json and {model.file}" if model.repo else model.file
-    folder = _own() / model.name if model.repo else _own()
+    folder = _own() / _folder_of(model) if model.repo else _own()
     problems = filter(None, (_incomplete(model), note().removesuffix(".")))
     told = "; ".join((why, *problems))
     return (

@@ -107,6 +107,7 @@ export function addActions(store, link, sent, tools) {
 
     cancel: () => send("cancel"),
     goto: (index) => send("goto", { index }),
+    compareAll: (on) => send("compare_all", { on }),
 
     explain(on) {
       const stages = on ? [] : (state.explain?.stages ?? []);

@@ -15,6 +15,9 @@ const HEAT_POINTS = [
   [252, 165, 10], [250, 198, 48], [243, 228, 96], [252, 255, 164],
 ];
 
+/** Always hatched: found, but taken for a shadow or a reflection. */
+export const HATCHED_TYPE = "environmental";
+
 /** @param {string} text "#rrggbb" or "#rgb" @param {Rgb} [otherwise] @returns {Rgb} */
 export function rgbOf(text, otherwise = [128, 128, 128]) {
   const match = /^#([0-9a-f]{3}|[0-9a-f]{6})$/i.exec(String(text ?? "").trim());

@@ -1,27 +1,13 @@
-/** The pairs of a series as a strip of thumbnails, with what is known of each. */
+/** The pairs of a series as a strip of thumbnails, with what is known of each, and their scores. */
 import { createCleanup, make, setHidden, setText } from "./dom.js";
 import { partIcon } from "./part_icons.js";
-import { plainName, shortName } from "./names.js";
+import { createCurve } from "./curve.js";
+import { filmStatusText, frameLines } from "./frame_words.js";
+import { timeStyle, timeText } from "./frame_times.js";
+import { shortName } from "./names.js";
 
 /** A key that is held down walks on; the kernel is asked for where it stops. */
 const FILM_SETTLES = 180;
-
-const FILM_WORDS = new Map([
-  ["running", "running"],
-  ["clean", "no change"],
-  ["error", "failed"],
-  ["reviewed", "reviewed"],
-]);
-
-/**
- * @param {{status: string, count: number|null}} item
- * @returns {string} such as "3 regions"
- */
-export function filmStatusText({ status, count }) {
-  const many = Number.isFinite(count) ? count : 0;
-  if (status === "changed") return many ? `${many} region${many === 1 ? "" : "s"}` : "changed";
-  return FILM_WORDS.get(status) ?? "not compared";
-}
 
 /**
  * Where a key leads in a row of `count`.
@@ -67,10 +53,22 @@ export function mountFilmstrip(parent, store) {
   const place = make("span", { class: "vde-film-place" });
   const list = make("div", { class: "vde-film-list", role: "listbox", "aria-label": "Pairs" });
   list.setAttribute("aria-orientation", "horizontal");
-  const head = make("div", { class: "vde-film-head" }, previous, place, next);
-  const root = make("section", { class: "vde-film", "aria-label": "Pairs of pictures" }, head, list);
+  const all = make("button", { type: "button", class: "vde-button vde-small vde-film-all", onclick: compareAll });
+  const meter = make("progress", { class: "vde-progress", "aria-label": "Pairs compared", hidden: true });
+  const steps = make("div", { class: "vde-film-steps" }, previous, place, next);
+  const head = make("div", { class: "vde-film-head" }, steps, ...(store.host.static ? [] : [all, meter]));
+  const root = make("section", { class: "vde-film", "aria-label": "Pairs of pictures" });
   parent.append(root);
   const frames = [];
+  const centres = () =>
+    frames.map(({ element }) => element.offsetLeft - list.offsetLeft + element.offsetWidth / 2);
+  const at = () => (focusIndex >= 0 ? focusIndex : state.filmstrip.index);
+  const curve = createCurve(root, store, { list, centres, at, go, walk });
+  root.append(head, list);
+
+  function compareAll() {
+    if (all.getAttribute("aria-disabled") !== "true") actions.compareAll(!state.filmstrip.sweep);
+  }
 
   function go(index) {
     clearTimeout(timer);
@@ -94,19 +92,27 @@ export function mountFilmstrip(parent, store) {
       make("span", { class: "vde-film-line" }, mark, status),
     );
     let shownMark = "";
+    let last = [];
     return {
       element,
-      update(item, { chosen, tabStop, total }) {
+      update(item, { chosen, tabStop, total, style }) {
+        // Thousands of frames hear of each other's results: those that are the same do nothing.
+        const next = [item, chosen, tabStop, total, style.date, style.seconds];
+        if (next.every((value, at) => value === last[at])) return;
+        last = next;
         // Without a picture nothing is asked for: an empty address would be the page's own.
         if (!item.thumb) picture.removeAttribute("src");
         else if (picture.getAttribute("src") !== item.thumb) picture.src = item.thumb;
         setHidden(picture, !item.thumb);
-        setText(name, shortName(item.name, 13));
+        // Where frames have times those tell them apart; names of cameras' files rarely do.
+        setText(name, timeText(item.time, style) || shortName(item.name, 13));
         setText(status, filmStatusText(item));
+        element.classList.toggle("vde-film-outdated", Boolean(item.outdated));
         if (shownMark !== item.status) mark.replaceChildren(partIcon(item.status));
         shownMark = item.status;
         element.dataset.status = item.status;
-        element.title = `${plainName(item.name)}: ${status.textContent}`;
+        const [called, ...known] = frameLines(item, state.filmstrip.curve?.level);
+        element.title = `${called}: ${known.join(", ")}`;
         element.setAttribute("aria-label", `${index + 1} of ${total}: ${element.title}`);
         element.setAttribute("aria-selected", String(chosen));
         element.tabIndex = tabStop ? 0 : -1;
@@ -127,15 +133,34 @@ export function mountFilmstrip(parent, store) {
       frames.push(frame);
       list.append(frame.element);
     }
-    const stop = focusIndex >= 0 ? focusIndex : index;
-    items.forEach((item, at) => {
-      frames[at].update(item, { chosen: at === index, tabStop: at === stop, total: items.length });
+    const stop = at();
+    const style = timeStyle(items);
+    items.forEach((item, place) => {
+      const how = { chosen: place === index, tabStop: place === stop, total: items.length, style };
+      frames[place].update(item, how);
     });
     previous.disabled = index <= 0;
     next.disabled = index >= items.length - 1;
     setText(place, `${index + 1} / ${items.length}`);
     place.setAttribute("aria-label", `Pair ${index + 1} of ${items.length}`);
+    showSweep();
     bringFrame(stop);
+    curve.show();
+  }
+
+  /** How far comparing all of them is. */
+  function showSweep() {
+    const { items, sweep, missing = 0 } = state.filmstrip;
+    setHidden(all, !sweep && !missing && !state.filmstrip.swept);
+    setText(all, sweep ? "Cancel" : missing ? "Compare all" : "All compared");
+    all.setAttribute("aria-disabled", String(!sweep && !missing));
+    const how = missing === items.length ? "all" : `the ${missing} of ${items.length} that are not`;
+    all.title = sweep ? "Stop; what is compared stays" : `Compare ${how} compared as it is set now`;
+    setHidden(meter, !sweep);
+    if (!sweep) return;
+    meter.max = sweep.total;
+    meter.value = sweep.done;
+    meter.title = `${sweep.done} of ${sweep.total} compared`;
   }
 
   /** Scrolls the strip, never the page around it. */
@@ -147,31 +172,34 @@ export function mountFilmstrip(parent, store) {
     if (to !== list.scrollLeft) list.scrollLeft = to;
   }
 
-  cleanup.listen(list, "keydown", (event) => {
+  /** Follows a key in the strip or on the curve; the focus goes along in the strip. */
+  function walk(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { items, index } = state.filmstrip;
-    const at = focusIndex >= 0 ? focusIndex : index;
+    const { items } = state.filmstrip;
+    const from = at();
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      go(at);
+      go(from);
       return;
     }
-    const to = filmKeyTarget(event.key, at, items.length);
+    const to = filmKeyTarget(event.key, from, items.length);
     if (to < 0) return;
     event.preventDefault();
-    if (to === at) return;
+    if (to === from) return;
     focusIndex = to;
     show();
-    frames[to].element.focus({ preventScroll: true });
+    if (event.currentTarget === list) frames[to].element.focus({ preventScroll: true });
     clearTimeout(timer);
     timer = setTimeout(() => go(to), FILM_SETTLES);
-  });
+  }
+  cleanup.listen(list, "keydown", walk);
   const sizes = new ResizeObserver(() => bringFrame(state.filmstrip.index));
   sizes.observe(list);
   cleanup.add(
     store.on("filmstrip", show),
     () => clearTimeout(timer),
     () => sizes.disconnect(),
+    curve.destroy,
     () => root.remove(),
   );
   show();

@@ -33,6 +33,13 @@ const HELP_GROUPS = [
     ],
   ],
   [
+    "Pairs",
+    [
+      ["← →", "in the strip or on the curve: the pair before, the next"],
+      ["Home, End", "the first, the last"],
+    ],
+  ],
+  [
     "Tools",
     [
       ["V", "look around (Escape, too)"],

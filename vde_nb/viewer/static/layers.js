@@ -1,5 +1,6 @@
 /** The popover in which layers and colours are chosen. */
 import { createCleanup, make, setHidden } from "./dom.js";
+import { HATCHED_TYPE } from "./colour.js";
 import { icon } from "./icons.js";
 
 const LAYER_NAMES = [
@@ -135,14 +136,21 @@ function legendItems({ view, colours, result }) {
   const by = view.colour_by;
   const table = colours[by] ?? {};
   const counts = new Map();
-  for (const one of result?.anomalies ?? []) {
+  const anomalies = result?.anomalies ?? [];
+  for (const one of anomalies) {
     counts.set(one[by], (counts.get(one[by]) ?? 0) + 1);
   }
   const names = by === "severity" ? Object.keys(table) : [...counts.keys()].sort();
-  return names.map((name) => {
+  const entry = (name, colour, number) => {
     const swatch = make("i", { class: "vde-swatch" });
-    swatch.style.backgroundColor = table[name] ?? "#808080";
-    const count = make("span", { class: "vde-number", text: String(counts.get(name) ?? 0) });
+    swatch.style.backgroundColor = colour;
+    swatch.classList.toggle("vde-swatch-hatched", name === HATCHED_TYPE);
+    const count = make("span", { class: "vde-number", text: String(number) });
     return make("li", {}, swatch, make("span", { class: "vde-legend-name", text: name }), count);
-  });
+  };
+  const entries = names.map((name) => entry(name, table[name] ?? "#808080", counts.get(name) ?? 0));
+  const hatched = anomalies.filter((one) => one.type === HATCHED_TYPE).length;
+  // Whatever the colours stand for, these are hatched.
+  if (by !== "type" && hatched) entries.push(entry(HATCHED_TYPE, "transparent", hatched));
+  return entries;
 }

@@ -3,7 +3,7 @@
  * their width on the screen whatever the zoom, light on a dark casing, so that they are seen on any
  * ground.
  */
-import { blend, cssColour, hatchPattern, inkOn, lineColour, rgbOf } from "./colour.js";
+import { HATCHED_TYPE, blend, cssColour, hatchPattern, inkOn, lineColour, rgbOf } from "./colour.js";
 import { boxesOverlap, clamp } from "./geometry.js";
 
 const CASING = "rgba(12,14,18,0.78)";
@@ -99,9 +99,10 @@ export function drawMasks(ctx, state, frame, ratio, paths) {
       const rgb = anomalyColour(anomaly, view, colours);
       const opacity = view.opacity * (anomaly.verdict === "rejected" ? 0.3 : 1);
       const path = paths(anomaly, frame.s);
-      ctx.fillStyle = cssColour(rgb, view.hatch ? opacity * 0.4 : opacity);
+      const hatched = view.hatch || anomaly.type === HATCHED_TYPE;
+      ctx.fillStyle = cssColour(rgb, hatched ? opacity * 0.4 : opacity);
       ctx.fill(path, "evenodd");
-      if (!view.hatch) continue;
+      if (!hatched) continue;
       ctx.fillStyle = hatching(rgb, Math.min(opacity * 1.8, 1), slantOf(anomaly, view, colours));
       ctx.fill(path, "evenodd");
     }

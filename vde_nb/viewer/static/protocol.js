@@ -228,8 +228,19 @@ export function connect(store, tools = {}) {
       started: performance.now() - (progress.elapsed ?? 0),
     };
 
+  /** One frame of the strip changed; the others stay the objects they are. */
+  const onFrame = ({ index, item, ...strip }) => {
+    const items = [...state.filmstrip.items];
+    const old = items[index];
+    if (!old || old.name !== item.name) return;
+    items[index] = { ...item, thumb: old.thumb };
+    const { sweep = null, missing = 0 } = strip;
+    store.set({ filmstrip: { ...state.filmstrip, items, sweep, missing } });
+  };
+
   const handlers = {
     state: onState,
+    frame: onFrame,
     pair: onPair,
     blob: onBlob,
     result: onResult,

@@ -1,0 +1,119 @@
+"""Normality: compared with what a model has learnt from many normal pictures.
+
+The model (:class:`vde_nb.Normality`) brings its own reference; the current picture is registered
+on that and judged by what is normal at each place. Heat 50 is the evidence at which normal pictures
+are expected to show `false_alarms` regions, which the model knows from judging each of its normal
+pictures by the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vde_nb.detect import Box, candidates, clean, threshold_mask
+from vde_nb.difference import pixel_maps
+from vde_nb.errors import SettingError
+from vde_nb.methods.base import Finding, Method, Prepared, within
+from vde_nb.methods.robust import decided, evidence_heat, filled
+from vde_nb.normality import Normality, find_model
+from vde_nb.settings import Settings
+from vde_nb.stages import Staged, Stages
+
+__all__ = ["METHOD"]
+
+UInt8 = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+Float32 = npt.NDArray[np.float32]
+
+_GROW = 0.4  # share of the deciding evidence that is enough beside it
+
+
+def _evidence(
+    model: Normality, levelled: UInt8, valid: Bool | None, *, false_alarms: float
+) -> tuple[Float32, Float32]:
+    """Evidence over its level: to decide by, and to outline by."""
+    frame = model.described(levelled, valid)
+    return model.maps(frame, false_alarms)
+
+
+def _heats(wide: Float32, local: Float32, valid: Bool | None) -> tuple[UInt8, UInt8]:
+    """Heat, and heat of the regions that were decided on."""
+    core = evidence_heat(np.asarray(cv2.blur(wide, (3, 3)), np.float32), 1.0)
+    around = filled(evidence_heat(local, _GROW))
+    return within(filled(evidence_heat(local, 1.0)), valid), decided(around, core)
+
+
+def _cleaned(heat: UInt8, valid: Bool | None, opening: int, closing: int) -> UInt8:
+    return within(clean(heat, opening, closing), valid)
+
+
+def _score(reference: UInt8, current: UInt8) -> float:
+    score = pixel_maps(reference, current, ssim=True).score
+    assert score is not None
+    return score
+
+
+def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
+    """Distance from normal -> heat by false alarms -> decide and grow -> threshold -> contours."""
+    how, rules = settings.difference, settings.detect
+    model = find_model(how.model)
+    if images.reference.value.shape != model.reference.shape:
+        (h, w), (high, wide) = images.reference.value.shape[:2], model.reference.shape[:2]
+        raise SettingError(
+            f"The model knows pictures of {wide} \u00d7 {high} pixels on its own reference, not of "
+            f"{w} \u00d7 {h}: model.compare(picture) brings a picture onto it."
+        )
+    evidence = stage(
+        "difference",
+        _evidence,
+        Staged(model, ("normality", model.signature)),
+        images.levelled,
+        images.valid,
+        false_alarms=how.false_alarms,
+    )
+    score = stage("ssim", _score, images.reference, images.levelled)
+    heats = stage("decision", _heats, evidence.part(0), evidence.part(1), images.valid)
+    smooth = stage(
+        "cleaning",
+        _cleaned,
+        heats.part(1),
+        images.valid,
+        rules.open_iterations,
+        rules.close_iterations,
+    )
+    mask = stage("threshold", threshold_mask, smooth, rules.threshold, keep=False)
+    regions = stage("contours", candidates, mask, rules.min_area, keep=False)
+    wide = evidence.value[0]
+
+    def measure(box: Box, mask: Bool) -> Mapping[str, float]:
+        x, y, w, h = box
+        inside = wide[y : y + h, x : x + w][mask]
+        if not inside.size:
+            return {}
+        return {
+            "normality_distance": float(inside.mean()),
+            "normality_peak": float(inside.max()),
+        }
+
+    return Finding(
+        score.value,
+        heats.part(0),
+        smooth,
+        rules.threshold,
+        mask,
+        regions,
+        notes=(model.describe(),),
+        measure=measure,
+    )
+
+
+METHOD = Method(
+    "normality",
+    "Normality",
+    "Compares with a model of many normal pictures (vde_nb.Normality): what varies may vary.",
+    find,
+)

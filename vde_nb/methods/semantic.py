@@ -1,0 +1,294 @@
+"""Semantic: compares what describes the pictures place by place, instead of their pixels.
+
+Features (:mod:`vde_nb.features`) answer to colour, texture and directions, or, from a trained
+model, to what is there. :mod:`vde_nb.difference.semantic` says where two pictures disagree about
+them; a guided filter brings that from cells to pixels. Heat 50 is the evidence at which unchanged
+pictures are expected to show `false_alarms` regions, as in the robust method. The peaks of every
+region are handed on as point prompts.
+
+With ``fuse="fast-and-deep"`` the robust method is asked too. A change of something that is there
+shows in both; what shows in one only, such as a shadow or a reflection, is called environmental,
+and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vde_nb.detect import Box, Candidate, candidates, clean, threshold_mask
+from vde_nb.difference import pixel_maps
+from vde_nb.difference._guided import change_guide, enlarged, guided
+from vde_nb.difference.semantic import (
+    SemanticDifference,
+    cell_sums,
+    semantic_difference,
+    semantic_level,
+)
+from vde_nb.features import Extractor, PatchFeatures, choose_features
+from vde_nb.methods import robust
+from vde_nb.methods.base import Finding, Method, Prepared, within
+from vde_nb.methods.robust import decided, evidence_heat, filled
+from vde_nb.settings import METHOD_DEFAULTS, Settings
+from vde_nb.stages import Staged, Stages
+
+__all__ = ["METHOD", "agreement", "with_peaks"]
+
+UInt8 = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+
+_GROW = 0.7  # share of the deciding evidence that is enough beside it
+_PEAKS = 3  # point prompts per region, at most
+_PEAK = 0.7  # share of the highest peak that another one must reach
+_AGREE = 0.2  # share of the smaller of two overlapping outlines on which both must agree
+_NEAR = 4  # pixels by which the outlines of two methods may lie beside each other
+_CONFIRM = 0.6  # share of the threshold at which a method confirms what the other found
+_CLEANING = ("open_iterations", "close_iterations")
+
+#: What a region is called that only one of the two methods sees.
+ENVIRONMENTAL = "environmental"
+
+
+def _described(image: UInt8, extractor: Extractor, *, what: str) -> PatchFeatures:
+    return extractor(image, what)
+
+
+def _compared(
+    reference: PatchFeatures,
+    current: PatchFeatures,
+    valid: Bool | None,
+    *others: PatchFeatures,
+    search: int,
+    distance: str,
+    floor: float | None,
+) -> SemanticDifference:
+    return semantic_difference(
+        reference, current, valid, others, search=search, distance=distance, floor=floor
+    )
+
+
+def _heats(
+    found: SemanticDifference,
+    reference: UInt8,
+    current: UInt8,
+    valid: Bool | None,
+    false_alarms: float,
+) -> tuple[UInt8, UInt8, Float32]:
+    """Heat, heat of the regions that were decided on, and the evidence they were decided by."""
+    level = semantic_level(found.compared, false_alarms)
+    evidence = enlarged(found.evidence, found.cell, reference.shape[:2])
+    sharp = guided(found.evidence, found.cell, change_guide(reference, current))
+    around = filled(evidence_heat(sharp, level * _GROW))
+    regions = decided(around, evidence_heat(evidence, level))
+    heat = within(filled(evidence_heat(sharp, level)), valid)
+    return heat, regions, evidence
+
+
+def _cleaned(
+    heats: tuple[UInt8, UInt8, Float32], valid: Bool | None, opening: int, closing: int
+) -> UInt8:
+    return within(clean(heats[1], opening, closing), valid)
+
+
+def with_peaks(regions: Sequence[Candidate], evidence: Float32, apart: float) -> list[Candidate]:
+    """Regions with their highest places as point prompts.
+
+    Parameters
+    ----------
+    regions
+        Candidates.
+    evidence
+        ``(H, W)`` float32.
+    apart
+        Pixels between two points of a region, at least.
+
+    Returns
+    -------
+    list of Candidate
+        Each has up to three points, the highest first, none of them below 0.7 of the highest.
+    """
+    return [replace(one, points=_peaks(one, evidence, apart)) for one in regions]
+
+
+def _peaks(region: Candidate, evidence: Float32, apart: float) -> tuple[tuple[int, int], ...]:
+    x, y, w, h = region.box
+    left = np.where(region.mask, evidence[y : y + h, x : x + w], np.float32(-1))
+    points: list[tuple[int, int]] = []
+    least = 0.0
+    while len(points) < _PEAKS:
+        _, highest, _, (column, row) = cv2.minMaxLoc(left)
+        if highest < max(least, 0.0):
+            break
+        least = _PEAK * highest if not points else least
+        points.append((x + column, y + row))
+        cv2.circle(left, (column, row), max(1, round(apart)), (-1.0,), cv2.FILLED)
+    return tuple(points)
+
+
+def agreement(region: Candidate, pixel: Bool, semantic: Bool) -> tuple[bool, bool]:
+    """Whether two methods see a region: ``(pixel agrees, semantic agrees)``.
+
+    Both do where a fifth of what the one outlines less of lies in what the other outlines, or up
+    to four pixels beside it. Otherwise the one does that outlines more.
+
+    Parameters
+    ----------
+    region
+        What at least one of them found.
+    pixel, semantic
+        ``(H, W)`` bool, what each method outlines, if with less evidence than it would find
+        something by.
+    """
+    x, y, w, h = region.box
+    one, two = (
+        np.logical_and(mask[y : y + h, x : x + w], region.mask) for mask in (pixel, semantic)
+    )
+    areas = int(np.count_nonzero(one)), int(np.count_nonzero(two))
+    smaller, larger = (one, two) if areas[0] <= areas[1] else (two, one)
+    near = np.ones((2 * _NEAR + 1, 2 * _NEAR + 1), np.uint8)
+    beside = np.asarray(cv2.dilate(larger.view(np.uint8), near)).view(np.bool_)
+    shared = int(np.count_nonzero(smaller & beside))
+    if shared and shared >= _AGREE * min(areas):
+        return True, True
+    return areas[0] > areas[1], areas[1] >= areas[0]
+
+
+def _distances(found: SemanticDifference, box: Box, mask: Bool) -> dict[str, float]:
+    """Mean distances of the cells under an outline, each by how much of it lies there."""
+    weights = cell_sums(mask, found.cell, _grid(found), box[:2])
+    area = float(np.count_nonzero(mask))
+    per = max(float(weights.sum()), 1.0)
+    return {
+        "l2_distance": float((found.l2 * weights).sum()) / per,
+        "cosine_distance": float((found.cosine * weights).sum()) / per,
+        "area_pixels": area,
+    }
+
+
+def _grid(found: SemanticDifference) -> tuple[int, int]:
+    rows, columns = found.l2.shape
+    return rows, columns
+
+
+def _seen(regions: Sequence[Candidate], agree: Sequence[tuple[bool, bool]], shape: Any) -> UInt8:
+    """Which pixels belong to a region that the pixel method sees (1), the semantic one (2)."""
+    out = np.zeros(shape, np.uint8)
+    for region, (pixel, semantic) in zip(regions, agree, strict=True):
+        x, y, w, h = region.box
+        out[y : y + h, x : x + w][region.mask] = pixel + 2 * semantic
+    return out
+
+
+def _measured(
+    found: SemanticDifference, seen: UInt8 | None, box: Box, mask: Bool
+) -> Mapping[str, float]:
+    """Evidence of one outline; see :class:`~vde_nb.methods.base.Finding`."""
+    evidence = _distances(found, box, mask)
+    if seen is not None:
+        x, y, w, h = box
+        under = seen[y : y + h, x : x + w][mask]
+        known = max(int(np.count_nonzero(under)), 1)
+        for bit, name in ((1, "pixel_agrees"), (2, "semantic_agrees")):
+            evidence[name] = float(2 * np.count_nonzero(under & bit) >= known)
+    return evidence
+
+
+def _described_all(
+    images: Prepared, settings: Settings, stage: Stages
+) -> tuple[Staged[SemanticDifference], tuple[str, ...]]:
+    how = settings.difference
+    chosen = choose_features(how)
+    extractor = chosen.make()
+    staged = Staged(extractor, chosen.identity)
+    pictures = {"the reference": images.reference, "the current picture": images.levelled}
+    for number, one in enumerate(images.others, 2):
+        pictures[f"reference {number}"] = one
+    found = [
+        stage("features", _described, image, staged, what=what) for what, image in pictures.items()
+    ]
+    difference = stage(
+        "difference",
+        _compared,
+        *found[:2],
+        images.valid,
+        *found[2:],
+        search=how.feature_search,
+        distance=how.feature_distance,
+        floor=getattr(extractor, "floor", None),
+    )
+    return difference, chosen.notes
+
+
+def _score(reference: UInt8, current: UInt8) -> float:
+    score = pixel_maps(reference, current, ssim=True).score
+    assert score is not None
+    return score
+
+
+def _both(one: UInt8, two: UInt8) -> UInt8:
+    return np.asarray(cv2.max(one, two), np.uint8)
+
+
+def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
+    """Features -> distances -> heat by false alarms -> decide and grow -> threshold -> peaks."""
+    how, rules = settings.difference, settings.detect
+    found, notes = _described_all(images, settings, stage)
+    score = stage("ssim", _score, images.reference, images.levelled)
+    heats = stage(
+        "decision",
+        _heats,
+        found,
+        images.reference,
+        images.levelled,
+        images.valid,
+        how.false_alarms,
+    )
+    smooth = stage(
+        "cleaning", _cleaned, heats, images.valid, rules.open_iterations, rules.close_iterations
+    )
+    heat, fast = heats.part(0), None
+    if how.fuse != "off":
+        fast, deep = _fast(images, settings, stage), smooth
+        heat = stage("fusion", _both, heat, fast.heatmap)
+        smooth = stage("fusion of regions", _both, deep, fast.clean)
+    mask = stage("threshold", threshold_mask, smooth, rules.threshold, keep=False)
+    regions = stage("contours", candidates, mask, rules.min_area, keep=False)
+    apart = 2 * max(found.value.cell)
+    prompted = Staged(with_peaks(regions.value, heats.value[2], apart), regions.key)
+    finding = Finding(score.value, heat, smooth, rules.threshold, mask, prompted, notes=notes)
+    if fast is None:
+        return replace(finding, measure=partial(_measured, found.value, None))
+    confirmed = round(_CONFIRM * rules.threshold)
+    masks = [threshold_mask(one.value, confirmed) for one in (fast.clean, deep)]
+    agree = [agreement(region, *masks) for region in regions.value]
+    seen = _seen(regions.value, agree, mask.value.shape)
+    return replace(
+        finding,
+        notes=tuple(dict.fromkeys([*notes, *fast.notes])),
+        measure=partial(_measured, found.value, seen),
+        labels=tuple("" if all(both) else ENVIRONMENTAL for both in agree),
+    )
+
+
+def _fast(images: Prepared, settings: Settings, stage: Stages) -> Finding:
+    """What the robust method finds, with its own cleaning and our threshold."""
+    own = METHOD_DEFAULTS["robust"]
+    detect = replace(settings.detect, **{name: own[name] for name in _CLEANING})
+    return robust.find(images, replace(settings, detect=detect), stage)
+
+
+METHOD = Method(
+    "semantic",
+    "Semantic",
+    "Compares descriptions of places, such as a trained model's, instead of pixels; with "
+    "fuse, tells shadows and reflections from changes.",
+    find,
+    many_references=True,
+)

@@ -1,0 +1,585 @@
+"""Normality: what a scene looks like when all is well, learnt from pictures of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import xxhash
+
+from vde_nb._progress import heard, listening, report, shown_when_long
+from vde_nb.errors import ImageError, SettingError
+from vde_nb.images import Picture, Source
+from vde_nb.normality._bank import Bank, Reservoir
+from vde_nb.normality._calibrate import DEFAULT_FALSE_ALARMS
+from vde_nb.normality._choose import Choice, Trial, fit_kinds
+from vde_nb.normality._kinds import KINDS
+from vde_nb.normality._prepare import Preparer, choose_reference, read, sources
+from vde_nb.normality.base import Bool, Float32, Frame, Grid, UInt8
+from vde_nb.settings import Settings, nearest, resolve
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from vde_nb.comparison import Comparison
+    from vde_nb.features.base import Extractor
+    from vde_nb.normality.series import Series
+
+__all__ = ["Normality", "Parts"]
+
+_CACHE_BYTES = 768 * 2**20
+_FIRST = 5  # pictures that are looked at before one is made the reference
+_LISTED = 5  # names in a note, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Everything a :class:`Normality` is made of.
+
+    Attributes
+    ----------
+    reference
+        The picture all others are brought onto.
+    settings
+        How pictures are read, registered and levelled.
+    features, identity
+        Name of the features, and what their answers depend on; empty where none are used.
+    grid
+        How the embeddings lie on the picture.
+    bank
+        The normal frames that are kept.
+    choice
+        The kinds of model that were fitted to them.
+    model
+        The kind that was asked for, or ``"auto"``.
+    seed, cache_bytes
+        As handed over to :meth:`Normality.fit`.
+    skipped
+        Pictures that were not used, ``(name, why)``.
+    remarks
+        What happened while the pictures were read, in words.
+    """
+
+    reference: Picture
+    settings: Settings
+    features: str
+    identity: str
+    grid: Grid
+    bank: Bank
+    choice: Choice
+    model: str = "auto"
+    seed: int = 0
+    cache_bytes: int = _CACHE_BYTES
+    skipped: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @cached_property
+    def signature(self) -> str:
+        """Digest of all that evidence depends on, 32 hex digits."""
+        digest = xxhash.xxh3_128(self.reference.key.encode())
+        digest.update(repr((self.settings.align, self.identity, self.grid)).encode())
+        for name, part in self.choice.parts.items():
+            digest.update(repr((name, part.calibration, part.kind.facts())).encode())
+            for key, array in sorted(part.kind.arrays().items()):
+                digest.update(repr((key, array.shape, array.dtype.str)).encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+class Normality:
+    """A model of what is normal, learnt from pictures of a scene when all was well.
+
+    Make one with :meth:`fit`.
+
+    Examples
+    --------
+    >>> from vde_nb import samples
+    >>> wall = samples.load("wall").reference[:240, :320]
+    >>> normals = [samples.stress(wall, seed, defects=()).current for seed in range(6)]
+    >>> model = Normality.fit(normals, model="variation")
+    >>> model
+    Normality(variation, 320\u00d7240, 6 pictures)
+    >>> scratched = samples.stress(wall, 8, defects="scratch").current
+    >>> model.score(normals[2]) < 1 < model.score(scratched)
+    True
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @classmethod
+    def fit(
+        cls,
+        images: Iterable[Source] | str | os.PathLike[str],
+        reference: Source | None = None,
+        *,
+        align: bool | str = True,
+        features: Any = "embedded",
+        model: str = "auto",
+        seed: int = 0,
+        progress: Callable[[str], object] | None = None,
+        cache_bytes: int = _CACHE_BYTES,
+        **settings: Any,
+    ) -> Normality:
+        """Learn what is normal.
+
+        Parameters
+        ----------
+        images
+            Normal pictures: a list or a generator of anything that
+            :func:`vde_nb.images.load` takes, or a folder. Pictures that cannot be used are
+            skipped and listed in :attr:`skipped`.
+        reference
+            The picture that all are brought onto. By default the first one, or, where that is
+            unlike the next ones, the one of them that is nearest to their median.
+        align
+            Whether pictures are registered on the reference, and how: as in ``compare``.
+        features
+            What describes the pictures place by place: ``"embedded"``, a model's name (see
+            :func:`vde_nb.features`), or a function ``image -> (h, w, d)``.
+        model
+            ``"variation"``, ``"subspace"``, ``"memory"``, ``"decoder"``, or ``"auto"`` for the one
+            that does best on the normal pictures themselves.
+        seed
+            Of everything random: the same pictures and seed give the same model.
+        progress
+            Called with what is being done; what it raises ends the work and reaches the caller.
+        cache_bytes
+            Most memory for kept pictures. Where there are more, a random sample of them is kept,
+            so a generator may be as long as it likes.
+        **settings
+            How pictures are read, registered and levelled, and how a model describes them:
+            ``normalise``, ``flow``, ``fit``, ``max_megapixels``, ``feature_layers``,
+            ``feature_zoom``.
+
+        Returns
+        -------
+        Normality
+
+        Raises
+        ------
+        ImageError
+            No picture could be used, or the reference cannot be read.
+        SettingError
+            There is no model or no features of that name, or a setting is out of its range.
+        WeightsError
+            The weights of the features' model cannot be had.
+        """
+        chosen = _settings(align, settings)
+        _check_model(model)
+        named = _named(features)
+        extractor = _extractor(named, model, chosen)
+        if cache_bytes < 1:
+            raise SettingError(f"cache_bytes must be 1 or more, not {cache_bytes!r}.")
+        with _told(progress):
+            stream = _Stream(sources(images), chosen, extractor, reference)
+            bank = stream.bank(seed, cache_bytes)
+            grid = _grid(stream.preparer, bank)
+            choice = fit_kinds(bank, model, seed=seed, grid=grid)
+        return cls(
+            Parts(
+                stream.preparer.reference,
+                chosen,
+                named if extractor is not None else "",
+                extractor.identity if extractor is not None else "",
+                grid,
+                bank,
+                choice,
+                model,
+                seed,
+                cache_bytes,
+                tuple(stream.skipped),
+                tuple(stream.remarks),
+            )
+        )
+
+    @property
+    def reference(self) -> UInt8:
+        """The picture all others are brought onto, ``(H, W, 3)`` RGB uint8."""
+        return self._parts.reference.array
+
+    @property
+    def kind(self) -> str:
+        """The kind of model: what was asked for, or chosen."""
+        return self._parts.choice.kind
+
+    @property
+    def features(self) -> str:
+        """Name of the features; empty where only pixels are looked at."""
+        return self._parts.features
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the normal pictures that are kept."""
+        return self._parts.bank.names
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Pictures that were not used: ``(name, why)``."""
+        return self._parts.skipped
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How pictures are registered and levelled, as settings of ``compare``."""
+        how = self._parts.settings.align
+        return {"align": how.align, "flow": how.flow, "normalise": how.normalise}
+
+    @property
+    def signature(self) -> str:
+        """Digest of all that evidence depends on, 32 hex digits."""
+        return self._parts.signature
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about how the model came about, in words."""
+        parts = self._parts
+        bank, choice = parts.bank, parts.choice
+        notes = [self.describe(), *parts.remarks]
+        if len(bank) == 1:
+            notes.append(
+                "There is one normal picture only: the model works like a comparison of two "
+                "pictures, and what varies normally is not known. Add some with update()."
+            )
+        elif len(bank) < 8:
+            notes.append(
+                f"{len(bank)} normal pictures are few: the rate of false alarms is a guess. "
+                "From about 20 on it is measured."
+            )
+        if bank.seen > len(bank):
+            notes.append(
+                f"{len(bank)} of {bank.seen} normal pictures are kept (cache_bytes), a random "
+                "sample."
+            )
+        if parts.skipped:
+            notes.append(f"Skipped: {_listed([f'{name} ({why})' for name, why in parts.skipped])}")
+        if choice.outliers:
+            names = _listed([bank.names[i] for i in choice.outliers])
+            notes.append(
+                f"Stands out of the other normal pictures, and counts less: {names}. If it shows "
+                "something that is not normal, fit again without it."
+            )
+        return tuple(notes)
+
+    def describe(self) -> str:
+        """One sentence: what the model is made of."""
+        count = len(self._parts.bank)
+        pictures = f"{count} normal picture{'s' if count != 1 else ''}"
+        titles = " and ".join(KINDS[name].title.lower() for name in self._parts.choice.parts)
+        features = f" on {self.features} features" if self.features else ""
+        return f"Normality: {titles}{features}, learnt from {pictures}."
+
+    def table(self) -> list[Trial]:
+        """What was compared to choose the kind; empty where it was not ``"auto"``."""
+        return list(self._parts.choice.trials)
+
+    def frame(self, image: Source) -> Frame:
+        """A picture on the grid of the reference and under its light.
+
+        Raises
+        ------
+        ImageError
+            It cannot be read, has other proportions, or shows another scene.
+        """
+        picture = read("the picture", image, self._parts.settings)
+        return self._preparer.frame(picture)[0]
+
+    def described(self, levelled: UInt8, valid: Bool | None, name: str = "the picture") -> Frame:
+        """A frame of a picture that is on the reference's grid and under its light already."""
+        return self._preparer.described(name, levelled, valid)
+
+    def evidence(self, frame: Frame, false_alarms: float = DEFAULT_FALSE_ALARMS) -> Float32:
+        """How far every pixel of a frame is from normal.
+
+        Parameters
+        ----------
+        frame
+            From :meth:`frame`.
+        false_alarms
+            Regions of a normal picture that exceed 1, on average.
+
+        Returns
+        -------
+        ndarray
+            ``(H, W)`` float32, 0 or more; 1 is the level at which `false_alarms` are expected.
+        """
+        return self.maps(frame, false_alarms)[0]
+
+    def maps(
+        self, frame: Frame, false_alarms: float = DEFAULT_FALSE_ALARMS
+    ) -> tuple[Float32, Float32]:
+        """Evidence to decide by, and the same as wide as what changed, to outline by."""
+        parts = self._parts.choice.parts
+        # Each part may raise its share of the alarms.
+        rate = false_alarms / len(parts)
+        wide: Float32 | None = None
+        local: Float32 | None = None
+        for part in parts.values():
+            level = np.float32(1 / part.calibration.level(rate))
+            if hasattr(part.kind, "maps"):
+                one, two = part.kind.maps(frame)
+            else:
+                one = _full(part.kind.distances(frame), self._parts.grid, frame.valid)
+                two = one
+            one, two = one * level, two * level
+            wide = one if wide is None else np.maximum(wide, one)
+            local = two if local is None else np.maximum(local, two)
+        assert wide is not None and local is not None
+        return wide, local
+
+    def score(self, image: Source) -> float:
+        """Evidence of the worst place of a picture; 1 is the level of false alarms."""
+        return float(self.evidence(self.frame(image)).max())
+
+    def compare(self, image: Source, **settings: Any) -> Comparison:
+        """Compare a picture with what is normal, as :func:`vde_nb.compare` does."""
+        from vde_nb.compare import compare
+
+        return compare(self.reference, image, method="normality", model=self, **settings)
+
+    def update(
+        self, image: Source, weight: float = 1.0, half_life: float | None = None
+    ) -> Normality:
+        """Learn one more normal picture.
+
+        Parameters
+        ----------
+        image
+            A normal picture.
+        weight
+            How much it counts; the first ones counted 1.
+        half_life
+            Number of updates after which a picture counts half as much, so that a scene that
+            changes slowly is followed. None: pictures do not age.
+
+        Returns
+        -------
+        Normality
+            This model, fitted again. The old pictures are not registered again.
+
+        Raises
+        ------
+        ImageError
+            The picture cannot be used; the model stays as it was.
+        SettingError
+            `weight` or `half_life` is not above 0.
+        """
+        if not weight > 0:
+            raise SettingError(f"weight must be above 0, not {weight!r}.")
+        if half_life is not None and not half_life > 0:
+            raise SettingError(f"half_life must be above 0, not {half_life!r}.")
+        parts = self._parts
+        if not len(parts.bank):
+            raise SettingError(
+                "This model was saved without its normal pictures: it cannot learn more. Save it "
+                "with normals=True, or fit it again."
+            )
+        name = os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else ""
+        name = name or f"picture {parts.bank.seen + 1}"
+        fade = 1.0 if half_life is None else 0.5 ** (1 / half_life)
+        with _told(None):
+            frame, notes = self._preparer.frame(read(name, image, parts.settings))
+            bank = parts.bank.added(frame, weight, fade, parts.cache_bytes)
+            choice = fit_kinds(bank, parts.choice.kind, seed=parts.seed, grid=parts.grid)
+        remarks = (*parts.remarks, *(f"{name}: {note}" for note in notes))
+        self._parts = replace(
+            parts, bank=bank, choice=replace(choice, trials=parts.choice.trials), remarks=remarks
+        )
+        return self
+
+    def series(
+        self,
+        images: Iterable[Source] | str | os.PathLike[str],
+        times: Iterable[datetime] | None = None,
+        **options: Any,
+    ) -> Series:
+        """Judge pictures in order of time; see :mod:`vde_nb.normality.series`."""
+        from vde_nb.normality.series import series
+
+        return series(self, images, times, **options)
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False, **options: Any) -> Any:
+        """Write the model into one file; see :mod:`vde_nb.normality._file`."""
+        from vde_nb.normality._file import save
+
+        return save(self, path, overwrite=overwrite, **options)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Normality:
+        """Read a saved model; see :mod:`vde_nb.normality._file`."""
+        from vde_nb.normality._file import load as load_file
+
+        return load_file(path)
+
+    @cached_property
+    def _preparer(self) -> Preparer:
+        parts = self._parts
+        extractor = None
+        if parts.features:
+            extractor = _extractor(parts.features, parts.choice.kind, parts.settings)
+        return Preparer(parts.reference, parts.settings, extractor)
+
+    def __repr__(self) -> str:
+        height, width = self.reference.shape[:2]
+        count = len(self._parts.bank)
+        pictures = f"{count} picture{'s' if count != 1 else ''}"
+        return f"Normality({self.kind}, {width}\u00d7{height}, {pictures})"
+
+
+class _Stream:
+    """Reads normal pictures one after the other."""
+
+    def __init__(
+        self,
+        found: Iterator[tuple[str, Source]],
+        settings: Settings,
+        extractor: Extractor | None,
+        reference: Source | None,
+    ) -> None:
+        self.skipped: list[tuple[str, str]] = []
+        self.remarks: list[str] = []
+        self._settings = settings
+        pictures = self._readable(found)
+        if reference is not None:
+            name = os.fsdecode(reference) if isinstance(reference, (str, os.PathLike)) else ""
+            picture = read(name or "the reference", reference, settings)
+        else:
+            first = list(islice(pictures, _FIRST))
+            if not first:
+                raise ImageError(_none(self.skipped))
+            number = choose_reference(first)
+            picture = first[number]
+            self.remarks.append(f"The reference is {picture.name}, {_why(number)}.")
+            pictures = chain(first, pictures)
+        # Its owner may write into it later; a reference is kept.
+        array = picture.array.copy()
+        array.setflags(write=False)
+        self.preparer = Preparer(replace(picture, array=array), settings, extractor)
+        self._pictures = pictures
+
+    def _readable(self, found: Iterator[tuple[str, Source]]) -> Iterator[Picture]:
+        for name, source in found:
+            try:
+                yield read(name, source, self._settings)
+            except ImageError as error:
+                self.skipped.append((name, _short(str(error), name)))
+
+    def bank(self, seed: int, limit: int) -> Bank:
+        """Read all pictures, and keep as many as fit into `limit` bytes."""
+        reservoir = Reservoir(limit, seed)
+        for picture in self._pictures:
+            report(f"Normality: {reservoir.seen + 1} pictures", None)
+            place = reservoir.place()
+            if place is None:
+                continue
+            try:
+                frame, notes = self.preparer.frame(picture)
+            except ImageError as error:
+                reservoir.refuse()
+                self.skipped.append((picture.name, _short(str(error), picture.name)))
+                continue
+            self.remarks += [f"{picture.name}: {note}" for note in notes]
+            reservoir.put(place, frame)
+        bank = reservoir.bank()
+        if not len(bank):
+            raise ImageError(_none(self.skipped))
+        return bank
+
+
+def _why(number: int) -> str:
+    return "the first picture" if number == 0 else "as the first picture is unlike the others"
+
+
+def _short(reason: str, name: str) -> str:
+    return reason.removeprefix(name).strip().rstrip(".")
+
+
+def _none(skipped: list[tuple[str, str]]) -> str:
+    if not skipped:
+        return "There is no normal picture to learn from: images is empty."
+    said = _listed([f"{name} ({why})" for name, why in skipped])
+    return f"None of the normal pictures can be used: {said}"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _settings(align: bool | str, given: dict[str, Any]) -> Settings:
+    allowed = (
+        "normalise",
+        "flow",
+        "fit",
+        "max_megapixels",
+        "feature_layers",
+        "feature_zoom",
+    )
+    for name in given:
+        if name not in allowed:
+            close = nearest(name, allowed)
+            hint = f" Did you mean {close}?" if close else ""
+            raise TypeError(f"Normality.fit() has no setting {name!r}: {', '.join(allowed)}.{hint}")
+    return resolve("normality", align="off" if align is False else align, **given)
+
+
+def _check_model(model: str) -> None:
+    known = ("auto", *KINDS)
+    if model not in known:
+        close = nearest(model, known)
+        hint = f" Did you mean {close}?" if close else ""
+        raise SettingError(f"There is no kind of model {model!r}: {', '.join(known)}.{hint}")
+
+
+def _named(features: Any) -> str:
+    from vde_nb.features import named_features
+
+    return named_features(features)
+
+
+def _extractor(features: str, model: str, settings: Settings) -> Extractor | None:
+    """What describes the pictures, where the kind of model looks at more than pixels."""
+    if model != "auto" and not KINDS[model].features:
+        return None
+    from vde_nb.features import open_features
+
+    how = settings.difference
+    return open_features(features, how.feature_layers, how.feature_zoom)
+
+
+def _grid(preparer: Preparer, bank: Bank) -> Grid:
+    height, width = preparer.reference.array.shape[:2]
+    if preparer.extractor is None:
+        return Grid((height, width))
+    found = preparer.extractor(preparer.reference.array, "the reference")
+    return Grid((height, width), found.cell, found.positional)
+
+
+def _full(distances: Float32, grid: Grid, valid: Bool | None) -> Float32:
+    """Distances of cells at every pixel of the picture."""
+    height, width = grid.shape
+    if distances.shape == (height, width):
+        full = distances
+    else:
+        (cell_w, cell_h), (rows, columns) = grid.cell, distances.shape
+        size = round(columns * cell_w), round(rows * cell_h)
+        full = np.asarray(cv2.resize(distances, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        full = full[:height, :width]
+    return full if valid is None else full * valid
+
+
+@contextmanager
+def _told(progress: Callable[[str], object] | None) -> Iterator[None]:
+    """Have long work tell `progress` how far it is, or else show a bar."""
+    if progress is None or heard():
+        with shown_when_long():
+            yield
+        return
+    with listening(lambda text, share: progress(text if share is None else f"{text} {share:.0%}")):
+        yield
