@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import vde_nb as vde
 from vde_nb.errors import SettingError
 from vde_nb.explain import explain
+from vde_nb.methods import METHODS
+from vde_nb.settings import PUBLISHED
 
 PIXEL = ["aligned", "levelled", "absolute", "ssim", "heat", "cleaned", "mask", "outlines"]
 
 
-@pytest.mark.parametrize("method", ["robust", "hybrid", "multi_fusion", "ensemble"])
-def test_every_method_shows_its_stages_with_a_sentence_each(method: str) -> None:
+@pytest.fixture(scope="module")
+def model() -> vde.Normality:
+    """What is normal on the board, from two pictures of it."""
+    pair = vde.samples.load("board")
+    return vde.Normality.fit([pair.reference, pair.reference], model="variation")
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_shows_its_stages_with_a_sentence_each(
+    method: str, model: vde.Normality
+) -> None:
     pair = vde.samples.load("board", shift=(3, 2))
-    steps = explain(vde.compare(pair.reference, pair.current, method=method))
-    assert [one.key for one in steps] == [
-        key for key in PIXEL if method != "robust" or key != "ssim"
-    ]
+    given = {"model": model} if method == "normality" else {}
+    steps = explain(vde.compare(pair.reference, pair.current, method=method, **given))
+    pixels = method in PUBLISHED
+    assert [one.key for one in steps] == [key for key in PIXEL if pixels or key != "ssim"]
     for step in steps:
         assert step.picture.dtype == np.uint8 and step.picture.ndim == 3
         assert step.picture.shape == steps[0].picture.shape
         assert max(step.picture.shape[:2]) <= 360
         assert step.title and step.sentence.endswith(".") and step.sentence.count(". ") == 0
     moved = "moved by 3.6 pixels" in steps[0].sentence
-    assert moved == (method == "robust")
+    assert moved != pixels
 
 
 def test_the_mask_of_the_strip_is_the_mask_and_one_pixel_stays_seen() -> None:
@@ -71,3 +84,20 @@ def test_a_strip_too_small_to_see_is_refused() -> None:
     pair = vde.samples.load("tyre")
     with pytest.raises(SettingError, match="side=3"):
         vde.compare(pair.reference, pair.current).explain(3)
+
+
+def test_what_only_one_of_two_methods_saw_is_told_apart() -> None:
+    pair = vde.samples.load("tyre")
+    found = vde.compare(pair.reference, pair.current, segmenter="none")
+    first = replace(found.anomalies[0], type="environmental")
+    shaded = replace(found, anomalies=(first, *found.anomalies[1:]))
+    said = {one.key: one.sentence for one in explain(shaded)}["outlines"]
+    assert "1 found by one of two methods only is hatched" in said
+    assert "hatched" not in {one.key: one.sentence for one in explain(found)}["outlines"]
+
+
+def test_the_sentence_of_a_semantic_comparison_names_what_described_the_pictures() -> None:
+    pair = vde.samples.load("tyre")
+    found = vde.compare(pair.reference, pair.current, method="semantic", segmenter="none")
+    said = {one.key: one.sentence for one in explain(found)}["heat"]
+    assert "colours, texture and directions" in said

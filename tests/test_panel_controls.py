@@ -10,6 +10,7 @@ import pytest
 
 from tests.panel_stand_in import StandIn
 from vde_nb import SettingError
+from vde_nb.methods import METHODS
 from vde_nb.panel._controls import Controls, build_controls
 from vde_nb.panel._entries import entry
 from vde_nb.settings import PRESETS, declarations, resolve
@@ -34,7 +35,7 @@ def shown_names(controls: Controls, box: widgets.VBox | None = None) -> set[str]
     return {rows[child] for one in boxes for child in one.children if child in rows}
 
 
-@pytest.mark.parametrize("method", ["robust", "hybrid", "multi_fusion", "ensemble"])
+@pytest.mark.parametrize("method", sorted(METHODS))
 def test_every_setting_of_the_method_and_no_other_is_shown(
     panel: StandIn, controls: Controls, method: str
 ) -> None:

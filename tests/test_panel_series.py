@@ -14,7 +14,7 @@ import pytest
 import vde_nb as vde
 from tests.panel_tools import FakeViewer
 from vde_nb.panel import Panel
-from vde_nb.panel._scores import level_of, score_of
+from vde_nb.panel._scores import level_of
 from vde_nb.panel._series import frame_pairs
 
 QUIET: dict[str, Any] = {
@@ -150,7 +150,15 @@ def test_methods_without_a_level_have_no_curve(panel: Panel) -> None:
     assert viewer.state("filmstrip")["curve"] is None
     assert [one["score"] for one in panel.frames] == [None] * 6
     assert None not in [one["count"] for one in panel.frames]
-    assert score_of(panel.comparison) is None and level_of(panel._choice) is None
+    assert panel.comparison.score is None and level_of(panel._choice) is None
+
+
+def test_two_pairs_need_no_curve() -> None:
+    panel = Panel(pairs=frame_pairs(scene(0), frames(2)), **QUIET)
+    viewer = watched(panel)
+    assert viewer.state("filmstrip")["curve"] is None
+    assert viewer.state("filmstrip")["missing"] == 1
+    panel.close()
 
 
 def test_cancelling_keeps_what_is_compared(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def scramble(model: Any, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
-            spread = 0.1 if weight.ndim < 2 else 1.5 / weight[0].numel() ** 0.5
+            spread = 0.1 if weight.ndim < 2 else 1.5 / max(1, weight[0].numel()) ** 0.5
             if name.endswith(("_tokens", "_token", "position_embeddings")):
                 spread = 0.3
             mean = 1.0 if ("norm" in name and name.endswith("weight")) or "lambda" in name else 0.0

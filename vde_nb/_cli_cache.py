@@ -146,10 +146,13 @@ def _remove_weights(folder: Path) -> tuple[list[int], list[Path]]:
 
 def _downloads(folder: Path) -> Iterator[Path]:
     """Every place that :func:`vde_nb.segment.weights.download` may write to."""
-    from vde_nb.segment.models import MODELS
+    from vde_nb.segment.weights import all_models
 
     yield folder / _DIGESTS
-    for model in MODELS.values():
+    for home in folder.glob("timm--*"):  # any model of timm may have been asked for
+        for name in ("config.json", "model.safetensors"):
+            yield from (home / f"{name}{ending}" for ending in _ENDINGS)
+    for model in all_models().values():
         if model.path is None:  # those that a user added lie elsewhere
             home = folder / model.name if model.repo else folder
             for name in ("config.json", model.file) if model.repo else (model.file,):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["Listener", "heard", "listening", "report", "shown_when_long"]
+__all__ = ["Listener", "heard", "listening", "report", "shown_when_long", "told"]
 
 #: Called with what is being done, and how much of it is done (0 to 1, None: nobody knows).
 Listener = Callable[[str, "float | None"], object]
@@ -85,6 +85,20 @@ def _in_notebook() -> bool:
 def heard() -> bool:
     """Whether anybody listens; otherwise long work may show a progress bar of its own."""
     return _listener.get() is not None
+
+
+@contextmanager
+def told(progress: Callable[[str], object] | None) -> Iterator[None]:
+    """Have long work tell `progress` how far it is, in words, or else show a bar.
+
+    One who listens already, as the panel does, goes on.
+    """
+    if progress is None or heard():
+        with shown_when_long():
+            yield
+        return
+    with listening(lambda text, share: progress(text if share is None else f"{text} {share:.0%}")):
+        yield
 
 
 def report(text: str, share: float | None = None) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vde_nb import _cli_cache, _cli_weights
+from vde_nb import _cli_cache, _cli_normality, _cli_weights
 from vde_nb._console import safe, say
 from vde_nb._version import __version__
 from vde_nb.errors import OutputError, SettingError, VdeError
@@ -158,7 +158,7 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.usage, parser.epilog = "%(prog)s REF CUR [--out DIR] [options]", _COMPARE_END
     add = parser.add_argument
     add("reference", metavar="REF", help="the reference picture, as it should be")
-    add("current", metavar="CUR", help="the current picture, to be checked")
+    add("current", metavar="CUR", nargs="?", help="the current picture, to be checked")
     add("--method", metavar="NAME", help=f"{', '.join(METHODS)} [default {DEFAULT_METHOD}]")
     presets = f"{', '.join(PRESETS)} [default default]"
     add("--preset", metavar="NAME", default="default", help=presets)
@@ -229,6 +229,9 @@ def _compare(options: argparse.Namespace) -> int:
     if options.out is None and (options.save or options.overwrite):
         raise SettingError("--save and --overwrite are about a folder: give --out DIR as well.")
     method = get_method(options.method or default_method(options.preset)).name
+    if options.current is None and method != "normality":
+        # Only a model of normality brings a reference of its own.
+        raise SettingError("the following arguments are required: CUR (see vde-nb compare --help)")
     given = [one for one in declarations() if hasattr(options, one.name)]
     segmenter = getattr(options, "segmenter", None)
     for one in given:
@@ -392,6 +395,7 @@ _COMMANDS: dict[str, tuple[str, Callable[..., None], Callable[..., int]]] = {
     "compare": ("Compare a current picture with a reference.", _compare_options, _compare),
     "demo": ("See it work on pictures that come with it.", _demo_options, _demo),
     "doctor": ("Say what is installed and try it.", _doctor_options, _doctor),
+    "normality": (_cli_normality.SUMMARY, _cli_normality.add_options, _cli_normality.run),
     "weights": (_cli_weights.SUMMARY, _cli_weights.add_options, _cli_weights.run),
     "cache": (_cli_cache.SUMMARY, _cli_cache.add_options, _cli_cache.run),
 }

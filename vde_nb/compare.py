@@ -6,7 +6,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from vde_nb._ignore import Ignore, ignore_mask
 from vde_nb._learned import adapted, model_of, named, sources
-from vde_nb._progress import heard, listening, shown_when_long
+from vde_nb._progress import told
 from vde_nb.align import Prepared, prepare
 from vde_nb.comparison import Comparison, Detected
 from vde_nb.describe import describe, describe_prompted, numbered
@@ -158,7 +157,7 @@ def compare(
     else:
         pair = _load(reference, current, chosen, stage)
     pair = adapted(pair, model)
-    with _told(progress):
+    with told(progress):
         return _run(pair, chosen, stage, _unused(chosen, settings), ignore, *said)
 
 
@@ -194,7 +193,7 @@ def again(
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
     pair = adapted(comparison.pair, model)
-    with _told(progress):
+    with told(progress):
         return _run(pair, chosen, stage, _unused(chosen, changes), ignore, *said)
 
 
@@ -221,7 +220,7 @@ def prompted(
         comparison.registration,
     )
     stage = Stages(None, progress=progress)
-    with _told(progress):
+    with told(progress):
         return _prompted(comparison, checked, images, Staged(comparison.heatmap, None), stage)
 
 
@@ -298,20 +297,6 @@ def _unused(settings: Settings, given: Iterable[str]) -> list[str]:
         elif name not in {declared.name for declared in declarations(method, segmenter)}:
             notes.append(f"{name} is not used by segmenter={segmenter!r}.")
     return notes
-
-
-@contextmanager
-def _told(progress: Callable[[str], object] | None) -> Iterator[None]:
-    """Have long work tell `progress` how far it is, or else show a bar.
-
-    One who listens already, as the panel does, goes on.
-    """
-    if progress is None or heard():
-        with shown_when_long():
-            yield
-        return
-    with listening(lambda text, share: progress(text if share is None else f"{text} {share:.0%}")):
-        yield
 
 
 def single_masks(

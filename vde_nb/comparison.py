@@ -252,6 +252,17 @@ class Comparison:
         """Name of the method that was used."""
         return self.settings.method
 
+    @cached_property
+    def score(self) -> float | None:
+        """How far the worst place is from what counts as unchanged: 1 is the level itself.
+
+        The level is where `false_alarms` regions are expected in a picture without any change.
+        None for the methods of the published notebooks, which know no such level.
+        """
+        from vde_nb.scoring import score_of
+
+        return score_of(self)
+
     @property
     def reference(self) -> npt.NDArray[np.uint8]:
         """The reference picture, ``(H, W, 3)`` RGB uint8."""

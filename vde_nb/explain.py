@@ -17,7 +17,7 @@ from vde_nb._draw import ENVIRONMENTAL, by_severity, draw_reduced, reduce_map, r
 from vde_nb.comparison import Comparison
 from vde_nb.difference import pixel_maps
 from vde_nb.errors import SettingError
-from vde_nb.settings._stages import CALIBRATED
+from vde_nb.settings import CALIBRATED
 
 __all__ = ["Step", "explain"]
 

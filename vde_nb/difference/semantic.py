@@ -76,6 +76,9 @@ class SemanticDifference:
         ``(width, height)`` of a cell in pixels.
     compared
         Number of cells that were compared.
+    overall
+        Length of what the current picture differs by from the reference on the whole, and which
+        was taken out, as a multiple of the floor.
     """
 
     evidence: Float32
@@ -83,6 +86,7 @@ class SemanticDifference:
     cosine: Float32
     cell: tuple[float, float]
     compared: int
+    overall: float = 0.0
 
 
 def semantic_level(cells: int, false_alarms: float = 0.05) -> float:
@@ -103,7 +107,7 @@ def semantic_level(cells: int, false_alarms: float = 0.05) -> float:
     Examples
     --------
     >>> round(semantic_level(128 * 128), 2)
-    3.4
+    3.39
     """
     return _TAIL * math.log(max(cells, _TOGETHER) / _TOGETHER / false_alarms + 1)
 
@@ -155,7 +159,7 @@ def semantic_difference(
         nothing = np.zeros(grid, np.float32)
         return SemanticDifference(nothing, nothing, nothing, reference.cell, 0)
     known = [reference, *others]
-    bases, now = _without_common([one.values for one in known], current.values, inside)
+    bases, now, overall = _without_common([one.values for one in known], current.values, inside)
     if reference.positional:
         _take_out_place([*bases, now], inside)
     if floor is None:
@@ -179,7 +183,7 @@ def semantic_difference(
     if inside is not None:
         evidence[~inside] = 0
     cosine = np.asarray(chord * chord / 2, np.float32)
-    return SemanticDifference(evidence, l2, cosine, reference.cell, compared)
+    return SemanticDifference(evidence, l2, cosine, reference.cell, compared, overall / floor)
 
 
 def cell_sums(
@@ -223,9 +227,11 @@ def _shape(features: PatchFeatures) -> str:
 
 
 def _inside(valid: Bool, cell: tuple[float, float], grid: tuple[int, int]) -> Bool:
-    """Cells that hold valid pixels only, and some."""
-    there = cell_sums(np.ones_like(valid), cell, grid)
-    return np.asarray((cell_sums(valid, cell, grid) == there) & (there > 0))
+    """Cells that hold valid pixels only, and some, as do those around: descriptions see those."""
+    missing = cell_sums(~valid, cell, grid) > 0
+    around = cv2.dilate(missing.view(np.uint8), np.ones((3, 3), np.uint8))
+    there = cell_sums(np.ones_like(valid), cell, grid) > 0
+    return np.asarray(there & (around == 0))
 
 
 def _sampled(values: npt.NDArray[np.float32], inside: Bool | None) -> Float32:
@@ -240,16 +246,20 @@ def _sampled(values: npt.NDArray[np.float32], inside: Bool | None) -> Float32:
 
 def _without_common(
     bases: Sequence[Float32], now: Float32, inside: Bool | None
-) -> tuple[list[Float32], Float32]:
-    """Descriptions without the mean of the first, and without what each differs by from it."""
+) -> tuple[list[Float32], Float32, float]:
+    """Descriptions without the mean of the first, and without what each differs by from it.
+
+    The last is the length of what `now` differs by.
+    """
     first = _sampled(bases[0], inside)
     mean = first.mean(axis=0)
     taken = []
+    offset = np.zeros_like(mean)
     for one in (*bases, now):
         # The median: what changed in a smaller part of the picture does not move it.
         offset = np.median(_sampled(one, inside) - first, axis=0).astype(np.float32)
         taken.append(one - (mean + offset))
-    return taken[:-1], taken[-1]
+    return taken[:-1], taken[-1], float(np.linalg.norm(offset))
 
 
 def _take_out_place(each: Sequence[Float32], inside: Bool | None) -> None:

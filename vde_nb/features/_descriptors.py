@@ -10,6 +10,8 @@ pixel wide still counts.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -95,7 +97,7 @@ def _planes(image: npt.NDArray[np.uint8], stride: int) -> list[Float32]:
     colour = sum(_squared(one, _soft(one)) for one in (_channel(half, 1), _channel(half, 2)))
     out.append(pooled(np.asarray(colour), 2))
     for scale in (0, 1):
-        out.extend(pooled(one, 2**scale) for one in _directions(soft[scale]))
+        out.extend(_directions(soft[scale], partial(pooled, reduced=2**scale)))
     return out
 
 
@@ -119,15 +121,20 @@ def _squared(values: Float32, blurred: Float32) -> Float32:
     return np.asarray(cv2.multiply(off, off, dst=off), np.float32)
 
 
-def _directions(soft: Float32) -> list[Float32]:
-    """How far the gradient points towards each direction; 0 where it points away."""
+def _directions(soft: Float32, pooled: Callable[[Float32], Float32]) -> list[Float32]:
+    """Cell means of how far the gradient points towards each direction; 0 where it points away."""
     across, down = (
         np.asarray(cv2.Sobel(soft, cv2.CV_32F, *order, ksize=3, scale=0.125), np.float32)
         for order in ((1, 0), (0, 1))
     )
-    towards = []
+    mean_across, mean_down = pooled(across), pooled(down)
+    towards, away = [], []
     for step in range(BINS // 2):
         angle = 2 * math.pi * step / BINS
-        towards.append(cv2.addWeighted(across, math.cos(angle), down, math.sin(angle), 0))
-    both = [*towards, *(-np.asarray(one) for one in towards)]
-    return [np.asarray(cv2.threshold(one, 0, 0, cv2.THRESH_TOZERO)[1], np.float32) for one in both]
+        x, y = math.cos(angle), math.sin(angle)
+        along = np.asarray(cv2.addWeighted(across, x, down, y, 0), np.float32)
+        towards.append(pooled(np.maximum(along, 0, out=along)))
+        # What points away is what points there less the mean of both: half the work.
+        away.append(towards[-1] - (np.float32(x) * mean_across + np.float32(y) * mean_down))
+        np.maximum(away[-1], 0, out=away[-1])
+    return [*towards, *away]

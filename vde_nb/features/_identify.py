@@ -37,7 +37,7 @@ def identify_features(path: str | os.PathLike[str], architecture: str = "") -> F
         transformers writes it or the hub holds models of timm; or a ``.safetensors`` file of a
         model of timm.
     architecture
-        Name of the model in timm, for a file.
+        Name of the model in timm, for a file; a folder says it itself.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def identify_features(path: str | os.PathLike[str], architecture: str = "") -> F
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path!r} is no model: {error}.") from error
     if is_folder:
-        family, backend, kind = _kind(place, architecture)
+        family, backend, kind = _kind(place)
         files = weights_in(place)
         if not files:
             raise WeightsError(
@@ -74,7 +74,7 @@ def identify_features(path: str | os.PathLike[str], architecture: str = "") -> F
     return Found(place, family, backend, kind, millions, round(size / 1e6), files[0].name)
 
 
-def _kind(folder: Path, architecture: str) -> tuple[str, str, str]:
+def _kind(folder: Path) -> tuple[str, str, str]:
     """Family, backend and architecture of a folder."""
     config = config_of(folder)
     kind = config.get("model_type")
@@ -83,7 +83,7 @@ def _kind(folder: Path, architecture: str) -> tuple[str, str, str]:
         return family, "transformers", name
     named = config.get("architecture")  # as timm writes it
     if isinstance(named, str) and "pretrained_cfg" in config:
-        return "timm", "timm", architecture or named
+        return "timm", "timm", named
     raise WeightsError(
         f"{folder} holds a model of the type {kind!r}, which is not used to describe pictures: "
         f"its config.json must say one of {', '.join(_TYPES)}, or be one of timm."

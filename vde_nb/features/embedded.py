@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,8 @@ _FLOORS = np.array([6.0, 4.0, 3.0, 4.0], np.float32)
 #: Mean gradient towards a direction, in grey levels per pixel, below which it is noise; and how
 #: much the shape of a histogram counts.
 _FAINT, _SHAPE = 2.0, 1.5
+#: Lightness, in grey levels, below which colour is noise; and what relative colour counts.
+_DARK, _RELATIVE = 24.0, 8.0
 
 
 class Embedded:
@@ -76,6 +80,32 @@ class Embedded:
         _fill(planes, values[..., :PLANES])
         _fill(wide, values[..., PLANES:])
         return PatchFeatures(values, (float(stride), float(stride)), (height, width))
+
+    def without_light(self, features: PatchFeatures) -> PatchFeatures:
+        """What a shadow or a reflection leaves as it is.
+
+        Colours relative to lightness; energies relative to each other, as less light lowers all
+        of them alike; and directions, which count half, as the border of a shadow has some too.
+
+        Parameters
+        ----------
+        features
+            What this extractor returned.
+
+        Returns
+        -------
+        PatchFeatures
+            On the same grid, 44 values a cell.
+        """
+        parts: list[Float32] = []
+        for first in (0, PLANES):
+            values = features.values[..., first : first + PLANES]
+            light = values[..., :1] + np.float32(_DARK / _COLOUR)
+            parts.append(values[..., 1:3] / light * np.float32(_RELATIVE))
+            energies = values[..., 3:7]
+            parts.append(energies - energies.mean(axis=-1, keepdims=True))
+            parts.append(values[..., 7:] * np.float32(0.5))
+        return replace(features, values=np.concatenate(parts, axis=-1))
 
 
 def _wider(plane: Float32) -> Float32:

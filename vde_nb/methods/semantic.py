@@ -6,9 +6,10 @@ them; a guided filter brings that from cells to pixels. Heat 50 is the evidence 
 pictures are expected to show `false_alarms` regions, as in the robust method. The peaks of every
 region are handed on as point prompts.
 
-With ``fuse="fast-and-deep"`` the robust method is asked too. A change of something that is there
-shows in both; what shows in one only, such as a shadow or a reflection, is called environmental,
-and kept.
+With ``fuse="fast-and-deep"`` the robust method is asked too, and what either finds is put to both:
+to the pixels, and to the features without what light can change, where they can do without. A
+change of something that is there shows in both; what shows in one only, such as a shadow or a
+reflection, is called environmental, and kept.
 """
 
 from __future__ import annotations
@@ -47,11 +48,12 @@ Bool = npt.NDArray[np.bool_]
 _GROW = 0.7  # share of the deciding evidence that is enough beside it
 _PEAKS = 3  # point prompts per region, at most
 _PEAK = 0.7  # share of the highest peak that another one must reach
-_AGREE = 0.2  # share of the smaller of two overlapping outlines on which both must agree
-_NEAR = 4  # pixels by which the outlines of two methods may lie beside each other
-_CONFIRM = 0.6  # share of the threshold at which a method confirms what the other found
+_AGREE = 0.3  # share of a region that a method must confirm
+_CONFIRM = 0.6  # share of the threshold that is enough to confirm what is known already
 _CLEANING = ("open_iterations", "close_iterations")
 
+_OVERALL = 1.0  # floors by which pictures may differ on the whole unsaid
+_REGION, _PIXEL, _SEMANTIC = 1, 2, 4  # bits of who sees a region
 #: What a region is called that only one of the two methods sees.
 ENVIRONMENTAL = "environmental"
 
@@ -120,6 +122,10 @@ def with_peaks(regions: Sequence[Candidate], evidence: Float32, apart: float) ->
 def _peaks(region: Candidate, evidence: Float32, apart: float) -> tuple[tuple[int, int], ...]:
     x, y, w, h = region.box
     left = np.where(region.mask, evidence[y : y + h, x : x + w], np.float32(-1))
+    # Cells are coarse: of places that are as high, those inside of the outline are surer.
+    solid = cv2.copyMakeBorder(region.mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    inside = np.asarray(cv2.distanceTransform(solid, cv2.DIST_L2, 3), np.float32)[1:-1, 1:-1]
+    left *= np.where(region.mask, np.sqrt(inside / max(float(inside.max()), 1.0)), 1)
     points: list[tuple[int, int]] = []
     least = 0.0
     while len(points) < _PEAKS:
@@ -135,29 +141,20 @@ def _peaks(region: Candidate, evidence: Float32, apart: float) -> tuple[tuple[in
 def agreement(region: Candidate, pixel: Bool, semantic: Bool) -> tuple[bool, bool]:
     """Whether two methods see a region: ``(pixel agrees, semantic agrees)``.
 
-    Both do where a fifth of what the one outlines less of lies in what the other outlines, or up
-    to four pixels beside it. Otherwise the one does that outlines more.
+    A method does that confirms 0.3 of it.
 
     Parameters
     ----------
     region
         What at least one of them found.
     pixel, semantic
-        ``(H, W)`` bool, what each method outlines, if with less evidence than it would find
-        something by.
+        ``(H, W)`` bool, what each of them confirms.
     """
     x, y, w, h = region.box
-    one, two = (
-        np.logical_and(mask[y : y + h, x : x + w], region.mask) for mask in (pixel, semantic)
+    pixel_share, semantic_share = (
+        float(mask[y : y + h, x : x + w][region.mask].mean()) for mask in (pixel, semantic)
     )
-    areas = int(np.count_nonzero(one)), int(np.count_nonzero(two))
-    smaller, larger = (one, two) if areas[0] <= areas[1] else (two, one)
-    near = np.ones((2 * _NEAR + 1, 2 * _NEAR + 1), np.uint8)
-    beside = np.asarray(cv2.dilate(larger.view(np.uint8), near)).view(np.bool_)
-    shared = int(np.count_nonzero(smaller & beside))
-    if shared and shared >= _AGREE * min(areas):
-        return True, True
-    return areas[0] > areas[1], areas[1] >= areas[0]
+    return pixel_share >= _AGREE, semantic_share >= _AGREE
 
 
 def _distances(found: SemanticDifference, box: Box, mask: Bool) -> dict[str, float]:
@@ -178,11 +175,11 @@ def _grid(found: SemanticDifference) -> tuple[int, int]:
 
 
 def _seen(regions: Sequence[Candidate], agree: Sequence[tuple[bool, bool]], shape: Any) -> UInt8:
-    """Which pixels belong to a region that the pixel method sees (1), the semantic one (2)."""
+    """Which pixels belong to a region, and to one that each of the methods sees, as bits."""
     out = np.zeros(shape, np.uint8)
     for region, (pixel, semantic) in zip(regions, agree, strict=True):
         x, y, w, h = region.box
-        out[y : y + h, x : x + w][region.mask] = pixel + 2 * semantic
+        out[y : y + h, x : x + w][region.mask] = _REGION + _PIXEL * pixel + _SEMANTIC * semantic
     return out
 
 
@@ -194,36 +191,41 @@ def _measured(
     if seen is not None:
         x, y, w, h = box
         under = seen[y : y + h, x : x + w][mask]
-        known = max(int(np.count_nonzero(under)), 1)
-        for bit, name in ((1, "pixel_agrees"), (2, "semantic_agrees")):
-            evidence[name] = float(2 * np.count_nonzero(under & bit) >= known)
+        known = int(np.count_nonzero(under))
+        for bit, name in ((_PIXEL, "pixel_agrees"), (_SEMANTIC, "semantic_agrees")):
+            evidence[name] = float(known > 0 and 2 * np.count_nonzero(under & bit) >= known)
     return evidence
 
 
-def _described_all(
-    images: Prepared, settings: Settings, stage: Stages
-) -> tuple[Staged[SemanticDifference], tuple[str, ...]]:
-    how = settings.difference
-    chosen = choose_features(how)
-    extractor = chosen.make()
-    staged = Staged(extractor, chosen.identity)
+def _features(images: Prepared, extractor: Staged[Extractor], stage: Stages) -> list[Staged[Any]]:
+    """Features of the reference, the current picture, and further references."""
     pictures = {"the reference": images.reference, "the current picture": images.levelled}
     for number, one in enumerate(images.others, 2):
         pictures[f"reference {number}"] = one
-    found = [
-        stage("features", _described, image, staged, what=what) for what, image in pictures.items()
+    return [
+        stage("features", _described, image, extractor, what=what)
+        for what, image in pictures.items()
     ]
-    difference = stage(
+
+
+def _difference(
+    features: Sequence[Staged[Any]],
+    images: Prepared,
+    extractor: Extractor,
+    settings: Settings,
+    stage: Stages,
+) -> Staged[SemanticDifference]:
+    how = settings.difference
+    return stage(
         "difference",
         _compared,
-        *found[:2],
+        *features[:2],
         images.valid,
-        *found[2:],
+        *features[2:],
         search=how.feature_search,
         distance=how.feature_distance,
         floor=getattr(extractor, "floor", None),
     )
-    return difference, chosen.notes
 
 
 def _score(reference: UInt8, current: UInt8) -> float:
@@ -239,7 +241,10 @@ def _both(one: UInt8, two: UInt8) -> UInt8:
 def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     """Features -> distances -> heat by false alarms -> decide and grow -> threshold -> peaks."""
     how, rules = settings.difference, settings.detect
-    found, notes = _described_all(images, settings, stage)
+    chosen = choose_features(how)
+    extractor = Staged(chosen.make(), chosen.identity)
+    features = _features(images, extractor, stage)
+    found = _difference(features, images, extractor.value, settings, stage)
     score = stage("ssim", _score, images.reference, images.levelled)
     heats = stage(
         "decision",
@@ -255,18 +260,33 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     )
     heat, fast = heats.part(0), None
     if how.fuse != "off":
-        fast, deep = _fast(images, settings, stage), smooth
+        fast = _fast(images, settings, stage)
         heat = stage("fusion", _both, heat, fast.heatmap)
-        smooth = stage("fusion of regions", _both, deep, fast.clean)
+        smooth = stage("fusion of regions", _both, smooth, fast.clean)
     mask = stage("threshold", threshold_mask, smooth, rules.threshold, keep=False)
     regions = stage("contours", candidates, mask, rules.min_area, keep=False)
+    notes = chosen.notes
+    if found.value.overall > _OVERALL:
+        notes += (
+            "the pictures differ on the whole, as in another light or colour; only what differs "
+            "beyond that is found",
+        )
     apart = 2 * max(found.value.cell)
     prompted = Staged(with_peaks(regions.value, heats.value[2], apart), regions.key)
     finding = Finding(score.value, heat, smooth, rules.threshold, mask, prompted, notes=notes)
     if fast is None:
         return replace(finding, measure=partial(_measured, found.value, None))
+    without_light = getattr(extractor.value, "without_light", None)
+    if without_light is not None:
+        lasting = [stage("features", _lasting, one, extractor) for one in features]
+        deep = _difference(lasting, images, extractor.value, settings, stage)
+    else:
+        deep = found
     confirmed = round(_CONFIRM * rules.threshold)
-    masks = [threshold_mask(one.value, confirmed) for one in (fast.clean, deep)]
+    masks = (
+        threshold_mask(fast.clean.value, confirmed),
+        _confirmed(deep.value, confirmed, mask.value.shape, how.false_alarms),
+    )
     agree = [agreement(region, *masks) for region in regions.value]
     seen = _seen(regions.value, agree, mask.value.shape)
     return replace(
@@ -275,6 +295,21 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         measure=partial(_measured, found.value, seen),
         labels=tuple("" if all(both) else ENVIRONMENTAL for both in agree),
     )
+
+
+def _lasting(features: PatchFeatures, extractor: Any) -> PatchFeatures:
+    """Features without what light can change."""
+    found: PatchFeatures = extractor.without_light(features)
+    return found
+
+
+def _confirmed(
+    found: SemanticDifference, heat: int, shape: tuple[int, ...], false_alarms: float
+) -> Bool:
+    """Where the features alone show at least so much heat."""
+    evidence = enlarged(found.evidence, found.cell, (shape[0], shape[1]))
+    level = semantic_level(found.compared, false_alarms)
+    return threshold_mask(evidence_heat(evidence, level), heat)
 
 
 def _fast(images: Prepared, settings: Settings, stage: Stages) -> Finding:

@@ -20,16 +20,19 @@ import numpy.typing as npt
 
 from vde_nb.normality.base import Float64, Kind
 
-__all__ = ["DEFAULT_FALSE_ALARMS", "Calibration", "Fitted", "calibrate"]
+__all__ = ["DEFAULT_FALSE_ALARMS", "Calibration", "Fitted", "alone", "calibrate"]
 
 #: False regions to be expected in a normal picture, where nothing else is asked for.
 DEFAULT_FALSE_ALARMS = 0.02
 #: Scale of the logarithm of maxima seen in many series, and the pictures it counts as much as.
 _SCALE, _PRIOR = 0.3, 4.0
-_LEAST, _MOST = 0.12, 0.8  # of the scale
+_LEAST, _MOST = 0.18, 0.8  # of the scale
+_UNKNOWN = 1.2  # a second picture lies e to this further out, usually
 _EULER = 0.5772156649
 #: A normal picture stands out where fewer than one in so many would exceed its maximum.
-_RARE = 500.0
+_RARE = 2000.0
+_FAR = 0.92  # and where its logarithm lies so far beyond the middle one: 2.5 times
+_SMALL = 1.0  # distances below the usual one are all the same
 _ENOUGH = 5  # pictures among which one can stand out
 _MOST_OUT = 0.2  # share of the pictures that can
 
@@ -64,10 +67,21 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """One kind of model and what its distances mean."""
+    """One kind of model and what its distances mean.
+
+    Attributes
+    ----------
+    kind
+        The model.
+    calibration
+        What its distances mean.
+    outliers
+        Numbers of the frames of the bank that stood out of the others.
+    """
 
     kind: Kind
     calibration: Calibration
+    outliers: tuple[int, ...] = ()
 
 
 def calibrate(
@@ -90,7 +104,7 @@ def calibrate(
         ``(n,)`` float64: how many pictures one would have to see for one so far out, 0 where
         that is not remarkable.
     """
-    logs = np.log(np.maximum(np.asarray(maxima, np.float64), 1e-3))
+    logs = np.log(np.maximum(np.asarray(maxima, np.float64), _SMALL))
     weight = np.ones(len(logs)) if weights is None else np.asarray(weights, np.float64)
     out = np.zeros(len(logs))
     kept = np.ones(len(logs), np.bool_)
@@ -100,10 +114,15 @@ def calibrate(
         others[worst] = False
         law = _gumbel(logs[others], weight[others])
         rarity = math.exp(min((logs[worst] - law.location) / law.scale, 50.0))
-        if rarity < _RARE * len(logs) / 20:
+        if rarity < _RARE or logs[worst] < np.median(logs[others]) + _FAR:
             break
         out[worst], kept = rarity, others
     return _gumbel(logs[kept], weight[kept]), out
+
+
+def alone(distance: float) -> Calibration:
+    """A guess where there is one picture, which lies `distance` from itself."""
+    return Calibration(math.log(max(distance, 1.0)) + _UNKNOWN, _SCALE)
 
 
 def _gumbel(logs: Float64, weight: Float64) -> Calibration:

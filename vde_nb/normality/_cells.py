@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
 from vde_nb.normality._bank import Bank
 from vde_nb.normality.base import Bool, Float32, Float64
 
-__all__ = ["cell_weights", "cells_shown"]
+__all__ = ["FLOOR", "cell_weights", "cells_shown", "judged", "smoothed", "usual_scale"]
 
 _OUTLYING = 3.0  # times the usual distance from the mean beyond which a cell counts less
+_PRIOR = 4.0  # pictures the common scale counts as much as
+_LEAST_SCALE = 0.5  # of the common scale
+FLOOR = 0.25  # least squared distance that can be usual, where 1 is that of all pictures
+_SOFT = 0.7  # standard deviation in cells by which distances are smoothed
 
 
 def cells_shown(valid: Bool | None, cells: tuple[int, ...]) -> Bool | None:
@@ -41,7 +47,7 @@ def cell_weights(bank: Bank, weights: Float64) -> tuple[Float32, Float32]:
     mean
         ``(h, w, d)`` float32.
     """
-    rows, columns, depth = bank[0].values.shape
+    rows, columns, _ = bank[0].values.shape
     trust = np.empty((len(bank), rows, columns), np.float32)
     for number, frame in enumerate(bank):
         trust[number] = weights[number]
@@ -57,7 +63,10 @@ def cell_weights(bank: Bank, weights: Float64) -> tuple[Float32, Float32]:
         away -= mean
         apart[number] = cv2.blur(np.sqrt(np.einsum("ijk,ijk->ij", away, away)), (3, 3))
     usual = np.median(apart, axis=0) + np.float32(0.25) * np.median(apart)
-    factor = np.minimum(1, np.float32(_OUTLYING) * usual / np.maximum(apart, np.float32(1e-6)))
+    # Where nothing ever varies, all are equally near.
+    least = np.float32(1e-3) * np.float32(np.sqrt(np.mean(mean * mean)) + 1e-3)
+    usual = np.maximum(usual, least)
+    factor = np.minimum(1, np.float32(_OUTLYING) * usual / np.maximum(apart, least))
     trust *= factor**4
     return trust, _mean(bank, trust)
 
@@ -68,3 +77,62 @@ def _mean(bank: Bank, trust: Float32) -> Float32:
         total += frame.values.astype(np.float32) * trust[number][..., None]
     total /= np.maximum(trust.sum(axis=0), np.float32(1e-6))[..., None]
     return total
+
+
+def smoothed(raw: Float32, valid: Bool | None) -> Float32:
+    """Distances of cells ``(h, w)``, each with a part of its neighbours', 0 where not shown."""
+    shown = cells_shown(valid, raw.shape)
+    if shown is None:
+        return np.asarray(cv2.GaussianBlur(raw, (0, 0), _SOFT), np.float32)
+    # What is not shown says nothing about its neighbours.
+    weight = shown.astype(np.float32)
+    top = cv2.GaussianBlur(raw * weight, (0, 0), _SOFT)
+    return np.asarray(top / np.maximum(cv2.GaussianBlur(weight, (0, 0), _SOFT), 1e-3) * weight)
+
+
+def usual_scale(trust: Float32, energies: Float32, but: int | None = None) -> Float32:
+    """Usual distance per cell ``(h, w)``, shrunk towards that of all.
+
+    Parameters
+    ----------
+    trust, energies
+        ``(n, h, w)``: how much each cell of each frame counts, and its squared distance.
+    but
+        A frame to leave out.
+    """
+    return _Usual(trust, energies).scale(but)
+
+
+class _Usual:
+    """Sums of what is usual, from which one frame can be taken out again."""
+
+    def __init__(self, trust: Float32, energies: Float32) -> None:
+        self._trust, self._energies = trust, energies
+        self._unit = np.float32(max(float(trust.max(initial=0)), 1e-6))
+        self._count = trust.sum(axis=0)
+        self._total = np.einsum("nij,nij->ij", trust, energies)
+        seen = energies[:, ::2, ::2][trust[:, ::2, ::2] > 0]
+        self._common = float(np.median(seen)) if seen.size else 1.0
+
+    def scale(self, but: int | None = None) -> Float32:
+        """Usual distance per cell, without the frame `but`."""
+        count, total = self._count, self._total
+        if but is not None:
+            own = self._trust[but]
+            count, total = count - own, total - own * self._energies[but]
+        top, under = (
+            np.asarray(cv2.blur(np.asarray(one / self._unit, np.float32), (3, 3)), np.float32)
+            for one in (total, count)
+        )
+        prior = np.float32(_PRIOR)
+        found = (top + prior * np.float32(self._common)) / (under + prior)
+        least = np.float32(_LEAST_SCALE**2 * self._common + 1e-6)
+        return np.asarray(np.sqrt(np.maximum(found, least)), np.float32)
+
+
+def judged(bank: Bank, trust: Float32, energies: Float32) -> Iterator[tuple[int, Float32]]:
+    """Distances of every frame in units of what is usual among the others."""
+    usual = _Usual(trust, energies)
+    for number, frame in enumerate(bank):
+        raw = np.asarray(np.sqrt(energies[number]) / usual.scale(number), np.float32)
+        yield number, smoothed(raw, frame.valid)

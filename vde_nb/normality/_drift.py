@@ -110,7 +110,10 @@ def _ahead(slope: float, end: float, per: str) -> str:
     """When the background itself would count as an anomaly, if it went on like this."""
     if end >= 1:
         return "; it is at the level now"
-    far = (1 - end) / slope
-    if per == "day":
-        return f"; at this pace it reaches the level in {max(far, 1):.0f} days" if far < _FAR else ""
-    return f"; at this pace it reaches the level in {100 * far:.0f} frames" if far < _FAR else ""
+    far = max((1 - end) / slope, 1)
+    if per != "day":
+        return f"; at this pace it reaches the level in {100 * far:.0f} frames"
+    if far >= _FAR:
+        return ""
+    count = f"{far:.0f} days" if far >= 1.5 else "a day"
+    return f"; at this pace it reaches the level in {count}"

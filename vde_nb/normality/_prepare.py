@@ -17,6 +17,7 @@ import numpy.typing as npt
 from vde_nb.align import prepare
 from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import ImagePair, Picture, Source, load, load_pair
+from vde_nb.normality._even import evened
 from vde_nb.normality.base import Bool, Frame, UInt8
 from vde_nb.settings import Settings
 from vde_nb.stages import Staged, Stages
@@ -32,6 +33,7 @@ _STRANGER = 0.05  # confidence of the registration below which it shows another 
 _FEW = 4  # pictures among which the first can be told to be unlike the others
 _UNLIKE = 3.0  # times as far from the others as they are from each other
 _THUMB = 48  # pixels
+_COARSE, _AGREE, _APART = 24, 0.4, 10.0  # pixels; correlation and grey levels of one scene
 
 _NOTHING = np.zeros((0, 0, 0), np.float16)
 
@@ -106,6 +108,17 @@ def choose_reference(first: list[Picture]) -> int:
     return int(np.argmin(apart))
 
 
+def _alike(one: UInt8, two: UInt8) -> bool:
+    """Whether two pictures agree in the large, whatever their light."""
+    size = _COARSE, _COARSE
+    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (one, two)]
+    first, second = (image.astype(np.float64).mean(axis=2) for image in small)
+    spread = float(first.std() * second.std())
+    if spread < 1:
+        return bool(np.abs(first - second).mean() < _APART)
+    return float(((first - first.mean()) * (second - second.mean())).mean()) > _AGREE * spread
+
+
 @dataclass(frozen=True, eq=False)
 class Preparer:
     """Brings pictures onto the reference.
@@ -124,13 +137,18 @@ class Preparer:
     settings: Settings
     extractor: Extractor | None = None
 
-    def frame(self, picture: Picture, time: datetime | None = None) -> tuple[Frame, list[str]]:
+    def frame(
+        self, picture: Picture, time: datetime | None = None, *, learn: bool = False
+    ) -> tuple[Frame, list[str]]:
         """One picture as a frame, and notes on what had to be done to it.
+
+        A picture of another scene is refused where something is to be learnt from it only: as a
+        picture to be judged, it is simply far from normal.
 
         Raises
         ------
         ImageError
-            It has other proportions, or shows another scene.
+            It has other proportions; or it is to be learnt and shows another scene.
         """
         pair = self._paired(picture)
         done = prepare(
@@ -142,7 +160,8 @@ class Preparer:
             Stages(None),
         )
         found = done.registration
-        if found is not None and found.confidence < _STRANGER:
+        unsure = found is not None and found.confidence < _STRANGER
+        if learn and unsure and not _alike(self.reference.array, done.levelled.value):
             raise ImageError(f"{picture.name} does not show the scene of the reference.")
         notes = [note.removeprefix("current: ") for note in pair.notes if "current: " in note]
         levelled = done.levelled.value
@@ -166,6 +185,8 @@ class Preparer:
         """A frame of a picture that is on the reference's grid already."""
         if valid is not None and valid.all():
             valid = None
+        if self.settings.align.normalise == "local":
+            levelled = evened(levelled, self.reference.array, valid)
         values: npt.NDArray[np.floating[Any]] = _NOTHING
         if self.extractor is not None:
             values = self.extractor(levelled, name).values.astype(np.float16)

@@ -21,7 +21,7 @@ def times(rows: Float32, matrix: Float32) -> Float32:
     """``rows @ matrix``, ``(n, d) @ (d, k)``."""
     count, depth = rows.shape
     if depth > _NARROW:
-        return rows @ matrix
+        return np.asarray(rows @ matrix, np.float32)
     out = np.empty((count, matrix.shape[1]), np.float32)
     for first in range(0, count, _PIECE):
         np.matmul(rows[first : first + _PIECE], matrix, out=out[first : first + _PIECE])
@@ -33,8 +33,8 @@ def gram(rows: Float32, weights: Float32) -> Float32:
     count, depth = rows.shape
     weighted = rows * weights[:, None]
     if depth > _NARROW:
-        return weighted.T @ rows
+        return np.asarray(weighted.T @ rows, np.float32)
     out = np.zeros((depth, depth), np.float32)
     for first in range(0, count, _PIECE):
         out += weighted[first : first + _PIECE].T @ rows[first : first + _PIECE]
-    return out
+    return np.asarray(out, np.float32)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vde_nb._text import escaped
 
 if TYPE_CHECKING:
-    from vde_nb.normality.series import Series
+    from vde_nb.normality._series import Series
 
 __all__ = ["notebook_html"]
 
@@ -29,7 +29,7 @@ def notebook_html(series: Series) -> str:
     if series.tracks:
         parts.append(_table(series))
     if len(series.tracks) > _ROWS:
-        parts.append(f"<p>\u2026 and {len(series.tracks) - _ROWS} more</p>")
+        parts.append(f"<p>\u2026 and {len(series.tracks) - _ROWS} more, seen in fewer frames</p>")
     said = "".join(f"<li>{escaped(note)}</li>" for note in (series.drift.text, *series.notes))
     parts.append(f'<p style="margin:8px 0 0 0">Notes</p><ul style="margin:0">{said}</ul>')
     return f'<div style="max-width:{_WIDTH}px;overflow-wrap:anywhere">{"".join(parts)}</div>'
@@ -45,13 +45,12 @@ def _headline(series: Series) -> str:
         parts.append(f"something in {found} of them")
     if series.skipped:
         parts.append(f"{len(series.skipped)} skipped")
+    joined = " \u00b7 ".join(parts)
     span = ""
     if series.rows[0].time is not None:
-        span = (
-            f"<small>{escaped(series.when(0))} to {escaped(series.when(count - 1))}</small>"
-        )
+        span = f"<small>{escaped(series.when(0))} to {escaped(series.when(count - 1))}</small>"
     return (
-        f'<p style="margin:0"><strong>{said}</strong> \u00b7 {" \u00b7 ".join(parts)}</p>'
+        f'<p style="margin:0"><strong>{said}</strong> \u00b7 {joined}</p>'
         f'<p style="margin:0 0 6px 0">{span}</p>'
     )
 
@@ -67,7 +66,7 @@ def _picture(series: Series) -> str:
 
 
 def _table(series: Series) -> str:
-    rows = list(series.table)[:_ROWS]
+    rows = [series.line(track) for track in series.foremost(_ROWS)]
     names = [name for name in rows[0] if name != "box"]
     head = "".join(
         f'<th scope="col" style="text-align:{_SIDES.get(name, "left")};padding:2px 10px">'

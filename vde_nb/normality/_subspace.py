@@ -4,8 +4,8 @@ Per cell a mean of the embeddings; the residuals of all cells and pictures toget
 strong directions, along which light, noise and small shifts move every embedding. A residual counts
 by probabilistic principal components (Tipping and Bishop, *Probabilistic Principal Component
 Analysis*, 1999): along the strong directions in units of what is usual there, beyond them by the
-energy of what they do not reconstruct, which is what SubspaceAD decides by. A scale per cell, shrunk
-towards the common one, says where more is usual.
+energy of what they do not reconstruct, which is what SubspaceAD decides by. A scale per cell,
+shrunk towards the common one, says where more is usual.
 
 Every normal picture is judged by the others in closed form: without it, the mean lies so much
 further away. The directions are those of all pictures together.
@@ -14,29 +14,27 @@ further away. The directions are those of all pictures together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vde_nb._bands import for_each_band
 from vde_nb.normality._bank import Bank
-from vde_nb.normality._cells import cell_weights, cells_shown
+from vde_nb.normality._cells import FLOOR, cell_weights, judged, smoothed, usual_scale
 from vde_nb.normality._products import gram, times
-from vde_nb.normality.base import Bool, Facts, Float32, Float64, Frame, Grid, KindEntry
+from vde_nb.normality.base import Facts, Float32, Float64, Frame, Grid, KindEntry
 
-__all__ = ["ENTRY", "Subspace"]
+__all__ = ["ENTRY", "Subspace", "directions"]
 
 _EXPLAINED = 0.99  # share of the residuals' variance along the strong directions
 _MOST = 64  # strong directions, at most
 _ROWS_USED = 200_000  # residuals the directions are estimated from, at most
 _RIDGE = 0.02  # of the mean variance: no direction varies by less
-_PRIOR = 4.0  # pictures the common scale counts as much as
-_LEAST_SCALE = 0.5  # of the common scale
+_STILL = 1e-2  # share of the variance over the picture by which any cell may vary
+_FLAT = 1e-4  # the same of the mean square, where the picture is flat
 _ALONE = 0.1  # share of the variance over the picture that one picture alone is trusted by
-_SOFT = 0.7  # standard deviation in cells by which distances are smoothed
 _BAND = 8  # rows of cells at a time
 
 
@@ -70,8 +68,8 @@ class Subspace:
 
     def distances(self, frame: Frame) -> Float32:
         """How unusual each cell is, ``(h, w)``; about 1 is usual."""
-        raw = np.sqrt(self.energy(frame.values)) / self.scale
-        return _smoothed(raw, cells_shown(frame.valid, raw.shape))
+        raw = np.asarray(np.sqrt(self.energy(frame.values)) / self.scale, np.float32)
+        return smoothed(raw, frame.valid)
 
     def energy(self, values: npt.NDArray[np.floating[Any]]) -> Float32:
         """Squared distance from the mean in units of what is usual, per dimension, ``(h, w)``."""
@@ -110,21 +108,12 @@ class Subspace:
         return {"rest": self.rest, "shape": list(self.shape)}
 
 
-def _smoothed(raw: Float32, shown: Bool | None) -> Float32:
-    if shown is None:
-        return np.asarray(cv2.GaussianBlur(raw, (0, 0), _SOFT), np.float32)
-    # What is not shown says nothing about its neighbours.
-    weight = shown.astype(np.float32)
-    top = cv2.GaussianBlur(raw * weight, (0, 0), _SOFT)
-    return np.asarray(top / np.maximum(cv2.GaussianBlur(weight, (0, 0), _SOFT), 1e-3) * weight)
-
-
 def _fitted(bank: Bank, weights: Float64, grid: Grid) -> tuple[Subspace, Float32, Float32]:
     """The model, the weight of every cell of every frame, and its energy: both ``(n, h, w)``."""
     trust, mean = cell_weights(bank, weights)
     count, rows, columns = trust.shape
     total = np.maximum(trust.sum(axis=0), np.float32(1e-6))
-    axes, spread, rest = _directions(bank, trust, mean)
+    axes, spread, rest = directions(bank, trust, mean)
     model = Subspace(
         mean.astype(np.float16),
         axes,
@@ -138,25 +127,10 @@ def _fitted(bank: Bank, weights: Float64, grid: Grid) -> tuple[Subspace, Float32
         # As if the frame had had no part in the mean.
         left = np.maximum(total - trust[number], np.float32(0.3) * total)
         energies[number] = model.energy(frame.values) * (total / left) ** 2
-    return model, trust, energies
+    return model, trust, np.maximum(energies, np.float32(FLOOR))
 
 
-def _scale(trust: Float32, energies: Float32, but: int | None = None) -> Float32:
-    """Usual distance per cell, shrunk towards that of all."""
-    weight, energy = trust, energies
-    if but is not None:
-        weight, energy = np.delete(trust, but, axis=0), np.delete(energies, but, axis=0)
-    unit = max(float(weight.max(initial=0)), 1e-6)
-    count = weight.sum(axis=0) / unit
-    mean = (weight * energy).sum(axis=0) / unit
-    shown = weight > 0
-    common = float(np.median(energy[shown])) if shown.any() else 1.0
-    top, under = (np.asarray(cv2.blur(one, (3, 3)), np.float32) for one in (mean, count))
-    found = (top + np.float32(_PRIOR * common)) / (under + np.float32(_PRIOR))
-    return np.sqrt(np.maximum(found, np.float32(_LEAST_SCALE**2 * common + 1e-6)))
-
-
-def _directions(bank: Bank, trust: Float32, mean: Float32) -> tuple[Float32, Float32, float]:
+def directions(bank: Bank, trust: Float32, mean: Float32) -> tuple[Float32, Float32, float]:
     """Strong directions of the residuals, their variances, and the variance along the others."""
     count, rows, columns = trust.shape
     depth = mean.shape[2]
@@ -178,7 +152,9 @@ def _directions(bank: Bank, trust: Float32, mean: Float32) -> tuple[Float32, Flo
     covariance = gathered / max(number_of, 1e-6)
     variances, vectors = np.linalg.eigh(covariance)
     variances, vectors = np.maximum(variances[::-1], 0), vectors[:, ::-1]
-    floor = _RIDGE * max(float(variances.mean()), 1e-8)
+    across = float(mean.reshape(-1, depth).var(axis=0).mean())
+    least = max(_STILL * across, _FLAT * float(np.mean(mean * mean)), 1e-8)
+    floor = max(_RIDGE * float(variances.mean()), least)
     share = np.cumsum(variances) / max(float(variances.sum()), 1e-12)
     strong = min(depth, _MOST, int(np.searchsorted(share, _EXPLAINED)) + 1)
     if depth <= _MOST:
@@ -194,9 +170,7 @@ def _directions(bank: Bank, trust: Float32, mean: Float32) -> tuple[Float32, Flo
 
 def fit(bank: Bank, weights: Float64, *, seed: int = 0, grid: Grid) -> Subspace:
     """Fit to the frames of a bank; `seed` makes no difference."""
-    model, trust, energies = _fitted(bank, weights, grid)
-    scale = _scale(trust, energies)
-    return Subspace(model.mean, model.axes, model.spread, model.rest, scale, model.shape)
+    return both(bank, weights, seed=seed, grid=grid)[0]
 
 
 def restore(arrays: Mapping[str, npt.NDArray[Any]], facts: Facts) -> Subspace:
@@ -216,10 +190,16 @@ def held_out(
     bank: Bank, weights: Float64, *, seed: int = 0, grid: Grid
 ) -> Iterator[tuple[int, Float32]]:
     """Distances of every frame by a model of the others."""
-    _, trust, energies = _fitted(bank, weights, grid)
-    for number, frame in enumerate(bank):
-        raw = np.sqrt(energies[number]) / _scale(trust, energies, number)
-        yield number, _smoothed(raw, cells_shown(frame.valid, raw.shape))
+    return both(bank, weights, seed=seed, grid=grid)[1]
+
+
+def both(
+    bank: Bank, weights: Float64, *, seed: int = 0, grid: Grid
+) -> tuple[Subspace, Iterator[tuple[int, Float32]]]:
+    """What :func:`fit` and :func:`held_out` give."""
+    model, trust, energies = _fitted(bank, weights, grid)
+    model = replace(model, scale=usual_scale(trust, energies))
+    return model, judged(bank, trust, energies)
 
 
 ENTRY = KindEntry(
@@ -229,4 +209,5 @@ ENTRY = KindEntry(
     fit,
     restore,
     held_out,
+    both,
 )

@@ -101,7 +101,9 @@ class Track:
     def present(self) -> bool:
         """Whether it is there at the end, give or take two frames."""
         after = sum(frame > self.last for frame in self.looked)
-        return after <= GAP and (self.frames > after)
+        first, last = self.visits[-1]
+        stayed = sum(first <= frame <= last for frame in self.looked)
+        return after <= min(GAP, stayed - 1)
 
     @property
     def type(self) -> str:

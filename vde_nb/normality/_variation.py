@@ -263,7 +263,10 @@ def _gathered(beyond: npt.NDArray[np.uint16], valid: Bool | None) -> tuple[Float
 
 def fit(bank: Bank, weights: Float64, *, seed: int = 0, grid: Grid | None = None) -> Variation:
     """Fit to the frames of a bank; `seed` and `grid` make no difference."""
-    sums = _Sums(bank, weights)
+    return _model(_Sums(bank, weights))
+
+
+def _model(sums: _Sums) -> Variation:
     _, height, width = sums.count.shape
     mean, deviation = (np.empty((3, height, width), np.float16) for _ in range(2))
 
@@ -287,13 +290,24 @@ def held_out(
     bank: Bank, weights: Float64, *, seed: int = 0, grid: Grid | None = None
 ) -> Iterator[tuple[int, Float32]]:
     """Distances of every frame by a model of the others."""
-    sums = _Sums(bank, weights)
+    return _judged(_Sums(bank, weights), bank)
+
+
+def _judged(sums: _Sums, bank: Bank) -> Iterator[tuple[int, Float32]]:
     for number, frame in enumerate(bank):
 
         def rows(plane: int, first: int, end: int, but: int = number) -> tuple[Float32, Float32]:
             return sums.rows(plane, first, end, but)
 
         yield number, _gathered(_beyond(sums.planes[number], rows, frame.valid), frame.valid)[0]
+
+
+def both(
+    bank: Bank, weights: Float64, *, seed: int = 0, grid: Grid | None = None
+) -> tuple[Variation, Iterator[tuple[int, Float32]]]:
+    """What :func:`fit` and :func:`held_out` give."""
+    sums = _Sums(bank, weights)
+    return _model(sums), _judged(sums, bank)
 
 
 ENTRY = KindEntry(
@@ -303,5 +317,6 @@ ENTRY = KindEntry(
     fit,
     restore,
     held_out,
+    both,
     features=False,
 )

@@ -123,6 +123,16 @@ class HeldOut(Protocol):
         ...
 
 
+class Both(Protocol):
+    """Does both at once, where they share most of their work."""
+
+    def __call__(
+        self, bank: Bank, weights: Float64, *, seed: int, grid: Grid
+    ) -> tuple[Kind, Iterator[tuple[int, Float32]]]:
+        """Return the model, and what judging each frame by the others yields."""
+        ...
+
+
 @dataclass(frozen=True)
 class KindEntry:
     """One kind of model, as the table of them lists it.
@@ -142,6 +152,8 @@ class KindEntry:
     held_out
         ``held_out(bank, weights, *, seed, grid)`` yields ``(number, distances)`` of every frame,
         by a model that was fitted without it.
+    both
+        ``fit`` and ``held_out`` at once, where they share their work.
     needs
         Modules that an extra installs.
     features
@@ -154,5 +166,6 @@ class KindEntry:
     fit: Fit
     restore: Callable[[Mapping[str, npt.NDArray[Any]], Facts], Kind]
     held_out: HeldOut
+    both: Both | None = None
     needs: tuple[str, ...] = ()
     features: bool = True

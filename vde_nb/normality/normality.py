@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import xxhash
 
@@ -19,7 +18,7 @@ from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import Picture, Source
 from vde_nb.normality._bank import Bank, Reservoir
 from vde_nb.normality._calibrate import DEFAULT_FALSE_ALARMS
-from vde_nb.normality._choose import Choice, Trial, fit_kinds
+from vde_nb.normality._choose import Choice, Trial, evidence_maps, fit_kinds
 from vde_nb.normality._kinds import KINDS
 from vde_nb.normality._prepare import Preparer, choose_reference, read, sources
 from vde_nb.normality.base import Bool, Float32, Frame, Grid, UInt8
@@ -182,7 +181,13 @@ class Normality:
             stream = _Stream(sources(images), chosen, extractor, reference)
             bank = stream.bank(seed, cache_bytes)
             grid = _grid(stream.preparer, bank)
-            choice = fit_kinds(bank, model, seed=seed, grid=grid)
+            choice = fit_kinds(
+                bank,
+                model,
+                seed=seed,
+                grid=grid,
+                describe=partial(stream.preparer.described, "a normal picture"),
+            )
         return cls(
             Parts(
                 stream.preparer.reference,
@@ -242,6 +247,12 @@ class Normality:
         parts = self._parts
         bank, choice = parts.bank, parts.choice
         notes = [self.describe(), *parts.remarks]
+        if choice.trials:
+            compared = ", ".join(f"{one.kind} {one.found:.0%}" for one in choice.trials)
+            notes.append(
+                f"Chosen by the normal pictures: {choice.kind}. Of {choice.trials[0].defects} "
+                f"faint made-up defects were seen: {compared}."
+            )
         if len(bank) == 1:
             notes.append(
                 "There is one normal picture only: the model works like a comparison of two "
@@ -260,7 +271,7 @@ class Normality:
         if parts.skipped:
             notes.append(f"Skipped: {_listed([f'{name} ({why})' for name, why in parts.skipped])}")
         if choice.outliers:
-            names = _listed([bank.names[i] for i in choice.outliers])
+            names = _listed(list(choice.outliers))
             notes.append(
                 f"Stands out of the other normal pictures, and counts less: {names}. If it shows "
                 "something that is not normal, fit again without it."
@@ -285,7 +296,7 @@ class Normality:
         Raises
         ------
         ImageError
-            It cannot be read, has other proportions, or shows another scene.
+            It cannot be read, or has other proportions.
         """
         picture = read("the picture", image, self._parts.settings)
         return self._preparer.frame(picture)[0]
@@ -315,23 +326,8 @@ class Normality:
         self, frame: Frame, false_alarms: float = DEFAULT_FALSE_ALARMS
     ) -> tuple[Float32, Float32]:
         """Evidence to decide by, and the same as wide as what changed, to outline by."""
-        parts = self._parts.choice.parts
-        # Each part may raise its share of the alarms.
-        rate = false_alarms / len(parts)
-        wide: Float32 | None = None
-        local: Float32 | None = None
-        for part in parts.values():
-            level = np.float32(1 / part.calibration.level(rate))
-            if hasattr(part.kind, "maps"):
-                one, two = part.kind.maps(frame)
-            else:
-                one = _full(part.kind.distances(frame), self._parts.grid, frame.valid)
-                two = one
-            one, two = one * level, two * level
-            wide = one if wide is None else np.maximum(wide, one)
-            local = two if local is None else np.maximum(local, two)
-        assert wide is not None and local is not None
-        return wide, local
+        parts = self._parts
+        return evidence_maps(parts.choice.parts, frame, parts.grid, false_alarms)
 
     def score(self, image: Source) -> float:
         """Evidence of the worst place of a picture; 1 is the level of false alarms."""
@@ -384,7 +380,7 @@ class Normality:
         name = name or f"picture {parts.bank.seen + 1}"
         fade = 1.0 if half_life is None else 0.5 ** (1 / half_life)
         with _told(None):
-            frame, notes = self._preparer.frame(read(name, image, parts.settings))
+            frame, notes = self._preparer.frame(read(name, image, parts.settings), learn=True)
             bank = parts.bank.added(frame, weight, fade, parts.cache_bytes)
             choice = fit_kinds(bank, parts.choice.kind, seed=parts.seed, grid=parts.grid)
         remarks = (*parts.remarks, *(f"{name}: {note}" for note in notes))
@@ -479,7 +475,7 @@ class _Stream:
             if place is None:
                 continue
             try:
-                frame, notes = self.preparer.frame(picture)
+                frame, notes = self.preparer.frame(picture, learn=True)
             except ImageError as error:
                 reservoir.refuse()
                 self.skipped.append((picture.name, _short(str(error), picture.name)))
@@ -559,19 +555,6 @@ def _grid(preparer: Preparer, bank: Bank) -> Grid:
         return Grid((height, width))
     found = preparer.extractor(preparer.reference.array, "the reference")
     return Grid((height, width), found.cell, found.positional)
-
-
-def _full(distances: Float32, grid: Grid, valid: Bool | None) -> Float32:
-    """Distances of cells at every pixel of the picture."""
-    height, width = grid.shape
-    if distances.shape == (height, width):
-        full = distances
-    else:
-        (cell_w, cell_h), (rows, columns) = grid.cell, distances.shape
-        size = round(columns * cell_w), round(rows * cell_h)
-        full = np.asarray(cv2.resize(distances, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        full = full[:height, :width]
-    return full if valid is None else full * valid
 
 
 @contextmanager

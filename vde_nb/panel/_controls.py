@@ -197,6 +197,8 @@ class Controls(Part):
         undo.on_click(lambda _: reset())
         row = widgets.HBox([made.box, undo])
         row.add_class("vde-row")
+        if made.follow is not None:
+            row.add_class("vde-listed")
         if made.again is not None and made.look is not None:
             look = self.act("The list could not be made", partial(self._look, made))
             made.again.on_click(lambda _: look())

@@ -53,7 +53,7 @@ class Pair:
         The last status that was not ``"running"``.
     count, changed, score
         Anomalies found, per cent of the pixels that changed, and how far the worst place is beyond
-        the level, see :func:`~vde_nb.panel._scores.score_of`; None before, or where there is none.
+        the level, see :attr:`vde_nb.Comparison.score`; None before, or where there is none.
     note
         What went wrong, in words.
     found_with, scored_with

@@ -86,12 +86,12 @@ def frame_pairs(
         The reference cannot be read, or the folder holds no picture.
     """
     frames = _listed(images)
-    moments, order = _times(frames, times)
-    called = [_name(one, at) for at, one in enumerate(frames, 1)] if names is None else list(names)
-    known = [{}] * len(frames) if rows is None else [dict(one) for one in rows]
-    for what, given in (("names", called), ("rows", known)):
-        if len(given) != len(frames):
+    known: list[dict[str, Any]] = [{}] * len(frames) if rows is None else [dict(r) for r in rows]
+    for what, given in (("names", names), ("rows", known)):
+        if given is not None and len(given) != len(frames):
             raise SettingError(f"There are {len(frames)} frames but {len(given)} {what}.")
+    moments, order = _times(frames, times)
+    called = [_name(one, at, names) for at, one in enumerate(frames)]
     shared = reference if is_path(reference) else _frozen(reference)
     pairs = []
     for at in order:
@@ -131,8 +131,11 @@ def _listed(images: Any) -> list[Any]:
     return frames
 
 
-def _name(frame: Any, number: int) -> str:
-    return name_of(frame, f"frame {number}")
+def _name(frame: Any, at: int, names: Sequence[str] | None) -> str:
+    """What to call a frame: as it was named, or by its file, without the folders."""
+    if names is None or (is_path(frame) and names[at] == os.fsdecode(frame)):
+        return name_of(frame, f"frame {at + 1}")
+    return names[at]
 
 
 def _times(

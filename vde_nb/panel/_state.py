@@ -32,6 +32,7 @@ from vde_nb.panel._patches import (
     types_patch,
 )
 from vde_nb.panel._run import Request
+from vde_nb.panel._series import stamp
 from vde_nb.panel._static import Fallback
 from vde_nb.panel._sweep import Sweep
 from vde_nb.panel._traits import (
@@ -324,6 +325,8 @@ class State(traitlets.HasTraits):
         self._opening = None
         self._sweep.stop()
         self._pairs, self._recent = pairs, []
+        if len(pairs) > 1 and self._choice.method == "normality":
+            stamp(pairs)  # a series: its frames are told apart by their times
         for pair in pairs:
             self._sweep.adopt(pair)
         self._link.forget("thumb:")
@@ -481,6 +484,7 @@ class State(traitlets.HasTraits):
             old = self._pair
             if old is not None and old.compared_with == self._request(old).key:
                 self._put(status="ready")
+                self._sweep.go_on()
             else:
                 self._schedule()
             return

@@ -13,9 +13,12 @@ from vde_nb.panel._errors import in_words
 from vde_nb.panel._pairs import Pair
 from vde_nb.panel._patches import frame_item
 from vde_nb.panel._run import Request
-from vde_nb.panel._scores import level_of, score_of
+from vde_nb.panel._scores import level_of
 
 __all__ = ["Sweep"]
+
+#: Frames from which on a curve of their scores tells more than the numbers.
+_LEAST = 3
 
 
 class Sweep:
@@ -44,7 +47,7 @@ class Sweep:
     def note(self, pair: Pair, comparison: Any, request: Request) -> None:
         """Keep what is worth keeping of a finished comparison."""
         pair.judge(comparison)
-        pair.score = score_of(comparison)
+        pair.score = comparison.score
         pair.changed, pair.note = float(comparison.change_score_percent), ""
         pair.found_with = self._one(request.core)
         pair.scored_with = self._one(request.scoring)
@@ -80,7 +83,7 @@ class Sweep:
     def patch(self) -> dict[str, Any]:
         """The filmstrip without its pictures."""
         panel = self._panel
-        level = level_of(panel._choice)
+        level = level_of(panel._choice) if len(panel._pairs) >= _LEAST else None
         curve = None if level is None else {"level": level, "title": "Score"}
         items = [self.item(pair) for pair in panel._pairs]
         return {"filmstrip": {"items": items, "index": panel._at, "curve": curve, **self._state()}}
@@ -90,7 +93,7 @@ class Sweep:
         missing = sum(self.is_missing(one) for one in pairs) if len(pairs) > 1 else 0
         total = sum(one.is_whole for one in pairs)
         sweep = {"done": total - missing, "total": total} if self.is_on else None
-        return {"sweep": sweep, "missing": missing, "swept": not missing}
+        return {"sweep": sweep, "missing": missing}
 
     def _one(self, key: Hashable) -> Hashable:
         """One object for all equal keys, so that thousands of frames compare them by identity."""
@@ -136,8 +139,7 @@ class Sweep:
             else:
                 self._compare(at, pair)
             return
-        self.is_on = False
-        self._tell()
+        self.stop()
         panel.announce(f"All {len(panel._pairs)} pairs are compared.")
 
     def _compare(self, at: int, pair: Pair) -> None:

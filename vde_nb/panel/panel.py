@@ -17,7 +17,6 @@ from vde_nb.panel._edits import Edits, History, checked_ignore, checked_nudge, p
 from vde_nb.panel._incoming import Incoming
 from vde_nb.panel._memory import give_back
 from vde_nb.panel._pairs import Pair
-from vde_nb.panel._series import stamp
 from vde_nb.panel._state import State
 from vde_nb.panel._static import static_html
 from vde_nb.reviewing import checked_reviews
@@ -48,7 +47,10 @@ class Panel(State):
     root
         The folder below which pictures and sessions can be chosen in the panel.
     pairs
-        Instead of `reference` and `current`: a list of pairs, to go through one by one.
+        Instead of `reference` and `current`: a list of pairs, to go through one by one on a
+        filmstrip. Methods whose heat has a level (robust, semantic, normality) draw a curve of
+        scores above it; :meth:`compare_all` fills it in. A series of frames comes with the panels
+        of :meth:`vde_nb.Normality.series`.
     ignore, prompts, reviews
         As in :func:`vde_nb.compare`; ignored regions as boxes.
     **settings
@@ -119,8 +121,6 @@ class Panel(State):
         made: list[Pair] = []
         if pairs is not None:
             made = pair_list.listed_pairs(pairs)
-            if choice.method == "normality":
-                stamp(made)
         elif pair_list.is_folder(reference) and pair_list.is_folder(current):
             made, _ = pair_list.folder_pairs(reference, current)
         elif reference is not None or current is not None:

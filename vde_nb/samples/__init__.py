@@ -33,7 +33,7 @@ from ._paint import FINE, MARGIN
 from ._pair import SamplePair, Truth, TruthRegion, take
 from ._scene import Exposure, Scene, shoot
 from ._series import SampleSeries, filmed
-from ._stress import stress
+from ._stress import checked_picture, stress
 
 __all__ = [
     "SampleEvent",
@@ -208,8 +208,7 @@ def series(
             raise SettingError(_unknown(scene))
         name, margin, picture, own = scene, _EDGE, *_wide(scene, int(seed))
     else:
-        # Checks the picture, and puts nothing into it.
-        picture = stress(scene, 0, defects=(), nuisances="none").reference
+        picture = checked_picture(scene, "series")
         name, margin, own = "series", 0, []
     seen = picture[margin : picture.shape[0] - margin, margin : picture.shape[1] - margin]
     story = staged(seen, own, int(events), int(frames), int(seed))

@@ -73,7 +73,7 @@ class Daylight:
         x = np.linspace(-0.5, 0.5, grid[1], dtype=np.float32)[None, :]
 
         low = (1 - sun) ** 1.5  # a low sun is red, a covered sky bluish
-        direct = 0.46 * clear * sun**0.7
+        direct = 0.42 * clear * sun**0.7
         warm = np.array([1 + 0.30 * low, 1.0, 1 - 0.34 * low], np.float32)
         sky = np.array([0.97, 1.0, 1.05], np.float32)
         level = 0.35 + 0.65 * sun**0.6 * (0.6 + 0.4 * clear)
@@ -128,8 +128,8 @@ class Daylight:
         Both stand where they are, so their shadows are at the same place at the same hour.
         """
         rng = self._rng(3)
-        lean, width = rng.uniform(-0.5, 0.5), rng.uniform(0.10, 0.17)
-        soft, start = rng.uniform(0.012, 0.03), rng.uniform(-0.3, 0.3)
+        lean, width = rng.uniform(-0.5, 0.5), rng.uniform(0.12, 0.19)
+        soft, start = rng.uniform(0.022, 0.034), rng.uniform(-0.3, 0.3)
         roof, side = rng.uniform(0.15, 0.45), rng.choice([-1.0, 1.0])
         hours = _hour(time) - (_SUNRISE + _SUNSET) / 2
         turn = lean + 0.05 * hours

@@ -21,7 +21,7 @@ __all__ = ["Layer", "SampleEvent", "painted", "staged"]
 _APART = 12  # pixels between two events
 _TRIES = 12  # seeds per kind of defect
 _RIM = 5  # pixels around an outline that its lens blur may reach
-_SOFT = 0.10  # width of a growing edge, as a share of the whole growth
+_SOFT = 0.05  # width of a growing edge, as a share of the whole growth
 _FIRST = 0.35  # share of a growing event at its first appearance
 
 #: What an event may do, and from when to when as shares of the series.

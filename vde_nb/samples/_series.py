@@ -216,7 +216,7 @@ def filmed(
             if share:
                 event.layer.add_to(levels, share, margin)
         if dirt is not None and frame > 0:
-            levels *= 1 - np.float32(drift * _DIRT * frame / max(frames - 1, 1)) * dirt
+            levels *= 1 - np.float32(drift * _DIRT * frame / max(frames - 1, 1)) * dirt[..., None]
         rng = np.random.Generator(np.random.PCG64([seed, 929, number]))
         out = _taken(levels, days, times[number], rng, nuisances, strength, inner)
         out.setflags(write=False)

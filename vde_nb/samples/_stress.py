@@ -19,7 +19,7 @@ from ._nuisances import LIMITS, disturb, scaled, usual
 from ._pair import SamplePair, Truth, TruthRegion
 from ._plate import Edit, Plate
 
-__all__ = ["stress"]
+__all__ = ["checked_picture", "stress"]
 
 _LEAST_SIDE = 96
 _CHANGED = 6.0  # grey levels by which a pixel must differ to belong to the truth
@@ -85,7 +85,7 @@ def stress(
     >>> samples.stress(picture, 2).truth.regions
     ()
     """
-    reference = _checked(image)
+    reference = checked_picture(image, "stress")
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
         raise SettingError(f"seed must be a whole number, 0 or more, not {seed!r}")
     kinds = _kinds(defects)
@@ -119,8 +119,8 @@ def stress(
     )
 
 
-def _checked(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """Return a copy of the picture in three channels."""
+def checked_picture(image: npt.ArrayLike, caller: str) -> npt.NDArray[np.uint8]:
+    """Return a copy of the picture in three channels, or say what `caller` needs."""
     picture = np.asarray(image)
     if picture.ndim == 3 and picture.shape[2] == 1:
         picture = picture[..., 0]
@@ -130,7 +130,7 @@ def _checked(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         or picture.shape[2:] not in ((), (3,))
     ):
         raise ImageError(
-            "stress() needs a picture as array of uint8, (H, W, 3) RGB or (H, W) grey, not "
+            f"{caller}() needs a picture as array of uint8, (H, W, 3) RGB or (H, W) grey, not "
             f"{picture.dtype} {picture.shape}. vde_nb.images.load() makes one of anything."
         )
     if min(picture.shape[:2]) < _LEAST_SIDE:

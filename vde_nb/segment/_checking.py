@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,16 +66,11 @@ def problem(weights: Weights, *, read: bool = True) -> str:
     return f"{told} {remedy(weights)}" if told else ""
 
 
-def verify(weights: Weights, identified: Callable[[Path], Found] = identify) -> str:
+def verify(weights: Weights) -> str:
     """Read the weights whole and say what is wrong with them, in words; empty when nothing is.
 
     The checksum is held against the one of the registry, otherwise against what the hub said when
     the file was downloaded. Of a file of the user's own only the make-up is checked.
-
-    Parameters
-    ----------
-    identified
-        Tells what the weights at a path are.
 
     Raises
     ------
@@ -93,7 +87,7 @@ def verify(weights: Weights, identified: Callable[[Path], Found] = identify) -> 
             if told:
                 return told
         if model.backend == "transformers" or not expected:
-            found = identified(weights.path)
+            found = _identified(weights)
             if found.architecture != model.architecture:
                 return (
                     f"{weights.path} holds a {found.architecture}, and {model.title} is a "
@@ -110,6 +104,19 @@ def verify(weights: Weights, identified: Callable[[Path], Found] = identify) -> 
     except OSError as error:
         return _unreadable(weights, error)
     return ""
+
+
+def _identified(weights: Weights) -> Found:
+    """What the weights are, whatever their model is for."""
+    from vde_nb.features.models import is_feature_model
+
+    model = weights.model
+    if not is_feature_model(model):
+        return identify(weights.path)
+    from vde_nb.features._identify import identify_features
+
+    # a file of timm does not say what it is
+    return identify_features(weights.path, model.architecture if model.backend == "timm" else "")
 
 
 def remedy(weights: Weights) -> str:

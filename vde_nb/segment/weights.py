@@ -11,18 +11,17 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Collection, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vde_nb._cache_folder import cache_folder
 from vde_nb.errors import SettingError, WeightsError
-from vde_nb.segment import _checking
-from vde_nb.segment._checking import VARIABLE, gone, problem, remedy, said
+from vde_nb.segment._checking import VARIABLE, gone, problem, remedy, said, verify
 from vde_nb.segment._digests import content_digest, note_checksum
 from vde_nb.segment._download import FetchError, fetch
-from vde_nb.segment._identify import Found, identify, weights_in
+from vde_nb.segment._identify import weights_in
 from vde_nb.segment._partial import write_afresh
 from vde_nb.segment.models import MODELS, Model
 
@@ -273,26 +272,6 @@ def obtain(model: Model, *, patience: float = 0.0) -> Weights:
         if time.monotonic() - started > _SLOW:
             _failures[attempt] = time.monotonic(), str(error)
         raise
-
-
-def verify(weights: Weights) -> str:
-    """Read the weights whole and say what is wrong with them, in words; empty when nothing is.
-
-    See :func:`vde_nb.segment._checking.verify`.
-    """
-    return _checking.verify(weights, _identifier(weights.model))
-
-
-def _identifier(model: Model) -> Callable[[Path], Found]:
-    """What tells of which kind weights are, where this model's ought to be."""
-    from vde_nb.features.models import is_feature_model
-
-    if not is_feature_model(model):
-        return identify
-    from vde_nb.features._identify import identify_features
-
-    architecture = model.architecture if model.backend == "timm" else ""
-    return lambda path: identify_features(path, architecture)
 
 
 def download(

@@ -20,6 +20,7 @@ from vde_nb.errors import SettingError
 from vde_nb.settings._declare import Declaration, StageSettings, nearest
 from vde_nb.settings._presets import DEFAULT_METHOD, METHOD_DEFAULTS, PRESETS
 from vde_nb.settings._stages import (
+    CALIBRATED,
     PUBLISHED,
     AlignSettings,
     ClassifySettings,
@@ -30,6 +31,7 @@ from vde_nb.settings._stages import (
 )
 
 __all__ = [
+    "CALIBRATED",
     "DEFAULT_METHOD",
     "EMBEDDED",
     "METHOD_DEFAULTS",

@@ -35,6 +35,7 @@ export function mountFilmstrip(parent, store) {
   const { state, actions } = store;
   const cleanup = createCleanup();
   let timer = 0;
+  let drawing = 0;
   let focusIndex = -1; // while a key walks ahead of the kernel
 
   const stepButton = (name, label, by) => {
@@ -145,13 +146,16 @@ export function mountFilmstrip(parent, store) {
     place.setAttribute("aria-label", `Pair ${index + 1} of ${items.length}`);
     showSweep();
     bringFrame(stop);
-    curve.show();
+    // Results of a series come faster than anybody looks.
+    drawing ||= requestAnimationFrame(() => {
+      drawing = 0;
+      curve.show();
+    });
   }
 
   /** How far comparing all of them is. */
   function showSweep() {
     const { items, sweep, missing = 0 } = state.filmstrip;
-    setHidden(all, !sweep && !missing && !state.filmstrip.swept);
     setText(all, sweep ? "Cancel" : missing ? "Compare all" : "All compared");
     all.setAttribute("aria-disabled", String(!sweep && !missing));
     const how = missing === items.length ? "all" : `the ${missing} of ${items.length} that are not`;
@@ -199,6 +203,7 @@ export function mountFilmstrip(parent, store) {
     store.on("filmstrip", show),
     () => clearTimeout(timer),
     () => sizes.disconnect(),
+    () => cancelAnimationFrame(drawing),
     curve.destroy,
     () => root.remove(),
   );

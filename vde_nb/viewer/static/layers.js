@@ -85,6 +85,12 @@ export function mountLayers(parent, store) {
 
   const open = (on) => {
     setHidden(popover, !on);
+    if (on) {
+      // Where the button has wrapped to the left there is no room to its left.
+      const edge = parent.closest(".vde-viewer")?.getBoundingClientRect().left ?? 0;
+      const room = parent.getBoundingClientRect().right - edge;
+      popover.classList.toggle("vde-popover-right", room < popover.offsetWidth + 8);
+    }
     button.setAttribute("aria-expanded", String(on));
     if (on) popover.querySelector("input").focus({ preventScroll: true });
   };

@@ -1,0 +1,184 @@
+"""``vde-nb normality fit|series``: learn what is normal, and judge pictures over time by it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vde_nb._console import safe, say
+from vde_nb.errors import OutputError, SettingError
+
+if TYPE_CHECKING:
+    from vde_nb.normality.series import Series
+
+__all__ = ["SUMMARY", "add_options", "run"]
+
+SUMMARY = "Learn what is normal, and judge pictures by it."
+
+_END = """\
+exit status: 0 all is well, 1 series found anomalies, 2 an error
+example: vde-nb normality fit good/ --out line.normality.safetensors
+         vde-nb normality series line.normality.safetensors today/ --out today
+one picture: vde-nb compare picture.jpg --method normality --model line.normality.safetensors"""
+
+_ROWS = 40  # of a table on the terminal; the file has all of them
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what ``vde-nb normality`` takes to its parser."""
+    parser.epilog = _END
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    actions = parser.add_subparsers(
+        title="actions", dest="action", metavar="fit|series", required=True
+    )
+
+    def add(name: str, summary: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(
+            name, help=summary[0].lower() + summary[1:-1], description=summary, allow_abbrev=False
+        )
+        # every command has it, at its end too
+        action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+        action.add_argument("--overwrite", action="store_true", help="replace what is there")
+        return action
+
+    fit = add("fit", "Learn from a folder of normal pictures.")
+    option = fit.add_argument
+    option("folder", metavar="FOLDER", type=_path, help="pictures of a scene when all was well")
+    option("--out", metavar="FILE", type=_path, required=True, help="where the model goes")
+    option("--reference", metavar="FILE", help="the picture that all are registered on")
+    option(
+        "--kind",
+        metavar="NAME",
+        default="auto",
+        help="variation, subspace, memory, decoder, or auto for the one that does best on the "
+        "normal pictures [default auto]",
+    )
+    option("--features", metavar="NAME", default="embedded", help="[default embedded]")
+    option("--no-align", action="store_true", help="the pictures lie on each other already")
+    option("--seed", metavar="N", type=int, default=0, help="of everything random [default 0]")
+    option("--small", action="store_true", help="keep no pictures in the file: no updates later")
+    series = add("series", "Judge a folder of pictures over time.")
+    option = series.add_argument
+    option("model", metavar="MODEL", help="a file that fit wrote")
+    option("folder", metavar="FOLDER", type=_path, help="pictures; their names or EXIF tell when")
+    option("--out", metavar="DIR", type=_path, help="folder for series.csv and series.png")
+    option("--threshold", metavar="N", type=int, help="heat that counts, 0 to 255 [default 50]")
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no path")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path's own fails for unknown users
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; the exit status."""
+    return _ACTIONS[options.action](options)
+
+
+def _say(text: str) -> None:
+    say(safe(text, keep="\n"))
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from vde_nb.normality import Normality
+
+    _folder(options.folder)
+    # told before minutes of work, not after them
+    if options.out.exists() and not options.overwrite:
+        raise OutputError(f"{options.out} is there already; --overwrite replaces it.")
+    if not options.out.absolute().parent.is_dir():
+        raise OutputError(f"There is no folder {options.out.absolute().parent} for the model.")
+    model = Normality.fit(
+        options.folder,
+        options.reference,
+        align=not options.no_align,
+        features=options.features,
+        model=options.kind,
+        seed=options.seed,
+    )
+    model.save(options.out, overwrite=options.overwrite, normals=not options.small)
+    lines = [*_wrapped(model.notes), *_table_of(model.table())]
+    _say("\n".join([*lines, "", f"Written: {options.out}"]))
+    return 0
+
+
+def _series(options: argparse.Namespace) -> int:
+    from vde_nb.normality import Normality
+
+    _folder(options.folder)
+    files: list[Path] = []
+    if options.out is not None:
+        files = [options.out / "series.csv", options.out / "series.png"]
+        there = [path for path in files if path.exists()]
+        if there and not options.overwrite:
+            raise OutputError(f"{there[0]} is there already; --overwrite replaces it.")
+    settings: dict[str, Any] = {}
+    if options.threshold is not None:
+        settings["threshold"] = options.threshold
+    found = Normality.load(options.model).series(options.folder, **settings)
+    if files:
+        _write(found, files, options.overwrite)
+    lines = [*_rows(found), "", *_tracks(found), *_wrapped((*found.notes, str(found.drift)))]
+    lines += ["", "Written:", *(f"  {path}" for path in files)] if files else []
+    _say("\n".join(lines))
+    return 1 if found.tracks else 0
+
+
+def _folder(path: Path) -> None:
+    if not path.is_dir():
+        raise SettingError(f"{path} is no folder.")
+
+
+def _write(found: Series, files: list[Path], overwrite: bool) -> None:
+    import io
+
+    from vde_nb._write import write_atomically
+
+    table, picture = files
+    table.parent.mkdir(parents=True, exist_ok=True)
+    found.to_csv(table, overwrite=overwrite)
+    buffer = io.BytesIO()
+    found.plot().savefig(buffer, format="png", dpi=120)
+    write_atomically(picture, buffer.getvalue(), overwrite=overwrite)
+
+
+def _rows(found: Series) -> list[str]:
+    wide = max(len(Path(row.name).name) for row in found.rows)
+    wide = min(max(wide, 4), 40)
+    lines = [f"{'name':<{wide}}  {'score':>6}  {'changed %':>9}  {'count':>5}"]
+    for row in found.rows[:_ROWS]:
+        name = Path(row.name).name[:wide]
+        if row.skipped:
+            lines.append(f"{name:<{wide}}  skipped: {row.remark}")
+        else:
+            lines.append(
+                f"{name:<{wide}}  {row.score:6.2f}  {row.change_percent:9.3f}  {row.count:5}"
+            )
+    more = len(found.rows) - _ROWS
+    return [*lines, f"and {more} more; --out writes all of them"] if more > 0 else lines
+
+
+def _tracks(found: Series) -> list[str]:
+    if not found.tracks:
+        return ["No anomalies."]
+    count = len(found.tracks)
+    return [f"{count} {'anomaly' if count == 1 else 'anomalies'} over time:", repr(found.table), ""]
+
+
+def _table_of(trials: list[Any]) -> list[str]:
+    return ["", *map(str, trials)] if trials else []
+
+
+def _wrapped(notes: tuple[str, ...]) -> list[str]:
+    lines: list[str] = []
+    for note in notes:
+        lines += textwrap.wrap(note, 79, subsequent_indent="  ", break_long_words=False)
+    return lines
+
+
+_ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {"fit": _fit, "series": _series}
