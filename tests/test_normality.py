@@ -240,6 +240,19 @@ def test_a_generator_is_read_once_and_memory_is_bounded(wall: np.ndarray) -> Non
     assert "picture 60" in model.names or max(int(n.split()[1]) for n in model.names) > 20
 
 
+@pytest.mark.parametrize("kind", ["variation", "subspace", "memory"])
+def test_what_no_normal_picture_showed_is_not_judged(kind: str, wall: np.ndarray) -> None:
+    def moved(seed: int, dx: float) -> np.ndarray:
+        amounts = {"shift": (dx, 0.0), "noise": 3.0}
+        return samples.stress(wall, seed, defects=(), nuisances=amounts).current
+
+    # All normal pictures lack the left border; this one shows it.
+    model = Normality.fit([moved(seed, -9.0) for seed in range(6)], wall, model=kind)
+    seen = moved(20, 9.0).copy()
+    seen[:, 9:15] = 255 - seen[:, 9:15]
+    assert model.evidence(model.frame(seen))[:, :4].max() < 1
+
+
 def test_update_learns_what_is_normal_now(wall: np.ndarray) -> None:
     normals = [
         samples.stress(wall, seed, defects=(), nuisances=STEADY).current for seed in range(6)

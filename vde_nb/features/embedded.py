@@ -50,7 +50,7 @@ class Embedded:
     """
 
     name = "embedded"
-    title = "Embedded (colour, texture, directions)"
+    title = "Embedded descriptors"
     identity = f"embedded-{_VERSION}"
     #: Length below which a description, less what all cells have in common, says little.
     floor = 3.0

@@ -240,6 +240,9 @@ def _both(one: UInt8, two: UInt8) -> UInt8:
 
 def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     """Features -> distances -> heat by false alarms -> decide and grow -> threshold -> peaks."""
+    if settings.difference.fuse != "off":  # each of the two may raise half of the alarms
+        share = replace(settings.difference, false_alarms=settings.difference.false_alarms / 2)
+        settings = replace(settings, difference=share)
     how, rules = settings.difference, settings.detect
     chosen = choose_features(how)
     extractor = Staged(chosen.make(), chosen.identity)
@@ -265,7 +268,7 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         smooth = stage("fusion of regions", _both, smooth, fast.clean)
     mask = stage("threshold", threshold_mask, smooth, rules.threshold, keep=False)
     regions = stage("contours", candidates, mask, rules.min_area, keep=False)
-    notes = chosen.notes
+    notes = (*chosen.notes, *getattr(extractor.value, "notes", ()))
     if found.value.overall > _OVERALL:
         notes += (
             "the pictures differ on the whole, as in another light or colour; only what differs "

@@ -50,10 +50,11 @@ class Bank:
         """Bytes of the frames."""
         return sum(frame.nbytes for frame in self.frames)
 
-    def without(self, number: int) -> Bank:
-        """The bank without one of its frames."""
-        frames = self.frames[:number] + self.frames[number + 1 :]
-        return replace(self, frames=frames, weights=np.delete(self.weights, number))
+    def plain(self) -> Bank:
+        """The bank without embeddings."""
+        nothing = np.zeros((0, 0, 0), np.float16)
+        frames = tuple(replace(frame, values=nothing) for frame in self.frames)
+        return replace(self, frames=frames)
 
     def added(self, frame: Frame, weight: float, fade: float, limit: int) -> Bank:
         """The bank with one frame more, the others fading.

@@ -10,12 +10,16 @@ import numpy as np
 from vde_nb.normality._bank import Bank
 from vde_nb.normality.base import Bool, Float32, Float64
 
-__all__ = ["FLOOR", "cell_weights", "cells_shown", "judged", "smoothed", "usual_scale"]
+__all__ = ["FLOOR", "cell_weights", "cells_shown", "judged", "smoothed", "steadied", "usual_scale"]
 
 _OUTLYING = 3.0  # times the usual distance from the mean beyond which a cell counts less
 _PRIOR = 4.0  # pictures the common scale counts as much as
 _LEAST_SCALE = 0.5  # of the common scale
 FLOOR = 0.25  # least squared distance that can be usual, where 1 is that of all pictures
+#: Share of the cells that a picture's own noise may raise, and by what factor at most.
+_WIDESPREAD, _NOISIER = 0.1, 2.0
+_SEEN = 1.5  # pictures that have to show a cell
+_UNKNOWN = np.float32(1e8)  # scale where none did
 _SOFT = 0.7  # standard deviation in cells by which distances are smoothed
 
 
@@ -90,6 +94,20 @@ def smoothed(raw: Float32, valid: Bool | None) -> Float32:
     return np.asarray(top / np.maximum(cv2.GaussianBlur(weight, (0, 0), _SOFT), 1e-3) * weight)
 
 
+def steadied(distances: Float32, valid: Bool | None) -> Float32:
+    """Distances in units of what is common in this very picture, where that is much.
+
+    More noise, blur or compression than usual raises the distances of most cells a little; that
+    is no anomaly. What a tenth of the cells exceed is divided by, from 1 up to a factor of two.
+    """
+    shown = cells_shown(valid, distances.shape)
+    levels = distances if shown is None else distances[shown]
+    if not levels.size:
+        return distances
+    common = float(np.quantile(levels, 1 - _WIDESPREAD))
+    return np.asarray(distances / np.float32(np.clip(common, 1.0, _NOISIER)), np.float32)
+
+
 def usual_scale(trust: Float32, energies: Float32, but: int | None = None) -> Float32:
     """Usual distance per cell ``(h, w)``, shrunk towards that of all.
 
@@ -127,7 +145,11 @@ class _Usual:
         prior = np.float32(_PRIOR)
         found = (top + prior * np.float32(self._common)) / (under + prior)
         least = np.float32(_LEAST_SCALE**2 * self._common + 1e-6)
-        return np.asarray(np.sqrt(np.maximum(found, least)), np.float32)
+        found = np.maximum(found, least)
+        # What hardly a picture showed, as at a border, is not known and cannot be judged.
+        seen = 0.5 if len(self._trust) < 3 else _SEEN
+        found[count < seen * self._unit] = _UNKNOWN
+        return np.asarray(np.sqrt(found), np.float32)
 
 
 def judged(bank: Bank, trust: Float32, energies: Float32) -> Iterator[tuple[int, Float32]]:
@@ -135,4 +157,4 @@ def judged(bank: Bank, trust: Float32, energies: Float32) -> Iterator[tuple[int,
     usual = _Usual(trust, energies)
     for number, frame in enumerate(bank):
         raw = np.asarray(np.sqrt(energies[number]) / usual.scale(number), np.float32)
-        yield number, smoothed(raw, frame.valid)
+        yield number, steadied(smoothed(raw, frame.valid), frame.valid)

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +25,7 @@ from vde_nb.errors import SettingError
 from vde_nb.normality._autoencoder import Crop, Layers, Task, layers_of, rebuilt, trained
 from vde_nb.normality._bank import Bank
 from vde_nb.normality._cells import cell_weights, cells_shown, smoothed, usual_scale
+from vde_nb.normality._noise import noise_level
 from vde_nb.normality._subspace import directions
 from vde_nb.normality.base import Facts, Float32, Float64, Frame, Grid, KindEntry
 
@@ -40,7 +40,6 @@ _HELD_OUT = 0.15  # share of the pictures that only say when to stop
 _STEPS, _BATCH, _SIDE = 160, 3, 96  # of the training; side of a crop in cells
 _CODE, _SLOPES = 12, 6  # numbers of what is normally there, and how many of them have slopes
 _FAR = 8.0  # usual deviations beyond which all are alike
-_QUIET, _LOUD = 0.7, 2.0  # bounds of the noise of a picture, in units of what is usual
 _LEFT = 0.3  # least share of the weight of all that is left without one picture
 
 
@@ -112,7 +111,7 @@ class Decoder:
         usual = self.scale if scale is None else scale
         raw = np.asarray(np.sqrt(energy) / usual, np.float32)
         shown = cells_shown(frame.valid, raw.shape)
-        return smoothed(raw / _noise(raw, shown, self.block), frame.valid)
+        return smoothed(raw / noise_level(raw, shown, self.block), frame.valid)
 
     def whitened(
         self, values: npt.NDArray[np.floating[Any]], cells: tuple[slice, slice] = np.s_[:, :]
@@ -380,27 +379,6 @@ def _shown(frame: Frame) -> Float32:
     cells = frame.values.shape[:2]
     shown = cells_shown(frame.valid, cells)
     return np.ones(cells, np.float32) if shown is None else shown.astype(np.float32)
-
-
-def _noise(raw: Float32, shown: npt.NDArray[np.bool_] | None, block: int) -> Float32:
-    """How far everything around a cell is from normal, ``(h, w)``; about 1.
-
-    The median of each block, of which again the median of nine: what has changed on less than half
-    of it makes no difference. Bounded, so that a change of the whole picture stays one.
-    """
-    rows, columns = raw.shape
-    levels = raw if shown is None else np.where(shown, raw, np.nan).astype(np.float32)
-    down, across = -(-rows // block), -(-columns // block)
-    padded = np.full((down * block, across * block), np.nan, np.float32)
-    padded[:rows, :columns] = levels
-    blocks = padded.reshape(down, block, across, block).transpose(0, 2, 1, 3)
-    blocks = np.sort(blocks.reshape(down, across, -1), axis=2)  # what is not shown comes last
-    count = np.isfinite(blocks).sum(axis=2, keepdims=True)
-    middle = np.take_along_axis(blocks, np.maximum(count - 1, 0) // 2, axis=2)[..., 0]
-    middle = np.where(np.isfinite(middle), middle, 1).astype(np.float32)
-    middle = np.clip(cv2.medianBlur(middle, 3), _QUIET, _LOUD)
-    full = cv2.resize(middle, padded.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(full[:rows, :columns], np.float32)
 
 
 ENTRY = KindEntry(

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from vde_nb._bands import for_each_band
 from vde_nb._progress import report
 from vde_nb.normality._bank import Bank
-from vde_nb.normality._cells import FLOOR, cell_weights, judged, smoothed, usual_scale
+from vde_nb.normality._cells import FLOOR, cell_weights, judged, smoothed, steadied, usual_scale
 from vde_nb.normality._products import times
 from vde_nb.normality._subspace import directions
 from vde_nb.normality.base import Facts, Float32, Float64, Frame, Grid, KindEntry
@@ -35,6 +35,7 @@ _BLOCK = 4  # side of the squares of cells that are looked up together
 _AXES = 48  # dimensions distances are taken in, at most
 _DOUBT = 0.5  # trust under which an embedding is not remembered
 _FAR = np.float32(1e12)
+_MOST_APART = np.float32(1e6)  # squared distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class Memory:
     def distances(self, frame: Frame) -> Float32:
         """How unlike everything remembered around each cell is, ``(h, w)``; about 1 is usual."""
         raw = np.asarray(np.sqrt(self.energy(frame.values)) / self.scale, np.float32)
-        return smoothed(raw, frame.valid)
+        return steadied(smoothed(raw, frame.valid), frame.valid)
 
     def energy(self, values: npt.NDArray[np.floating[Any]], but: int = -1) -> Float32:
         """Squared distance of every cell to the nearest remembered one, ``(h, w)``.
@@ -95,8 +96,9 @@ class Memory:
             out[first:end] = _unsquared(nearest, _BLOCK) + own[first:end]
 
         for_each_band(band, high, wide * len(self.axes), _BLOCK)
-        found = np.maximum(out[:rows, :columns], np.float32(0))
-        return np.asarray(found / np.float32(self.axes.shape[1]), np.float32)
+        found = out[:rows, :columns] / np.float32(self.axes.shape[1])
+        # The most is where nothing is remembered.
+        return np.asarray(np.clip(found, 0, _MOST_APART), np.float32)
 
     @cached_property
     def _padded(self) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.int16], Float32]:
@@ -231,8 +233,7 @@ def both(
     for number, frame in enumerate(bank):
         report("Memory of the features: what is usual", number / len(bank))
         energies[number] = model.energy(frame.values, number if len(bank) > 1 else -1)
-    # The most is where nobody else shows anything.
-    energies = np.clip(energies, np.float32(FLOOR), np.float32(1e6))
+    energies = np.maximum(energies, np.float32(FLOOR))
     return replace(model, scale=usual_scale(trust, energies)), judged(bank, trust, energies)
 
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from vde_nb._bands import for_each_band
 from vde_nb.normality._bank import Bank
-from vde_nb.normality._cells import FLOOR, cell_weights, judged, smoothed, usual_scale
+from vde_nb.normality._cells import FLOOR, cell_weights, judged, smoothed, steadied, usual_scale
 from vde_nb.normality._products import gram, times
 from vde_nb.normality.base import Facts, Float32, Float64, Frame, Grid, KindEntry
 
@@ -69,7 +69,7 @@ class Subspace:
     def distances(self, frame: Frame) -> Float32:
         """How unusual each cell is, ``(h, w)``; about 1 is usual."""
         raw = np.asarray(np.sqrt(self.energy(frame.values)) / self.scale, np.float32)
-        return smoothed(raw, frame.valid)
+        return steadied(smoothed(raw, frame.valid), frame.valid)
 
     def energy(self, values: npt.NDArray[np.floating[Any]]) -> Float32:
         """Squared distance from the mean in units of what is usual, per dimension, ``(h, w)``."""

@@ -42,6 +42,8 @@ _AREA, _AREA_WEIGHT = 3.0, 1.0  # standard deviation of the area mean in pixels,
 _NOISIER = 2.0  # a picture may have so many times the usual noise before that is a change
 _LARGEST = 8191  # eight of them fit 16 bits
 _EDGE = 2  # pixels beside what a picture does not show that are not judged
+_SEEN = 1.5  # pictures that have to show a pixel
+_UNKNOWN = 1e4  # deviation where none did
 _ROWS = 64
 _scratch = Scratch()
 
@@ -178,8 +180,8 @@ class _Sums:
         known = np.maximum(count - 1, 0)
         varies = (count * spread + np.float32(_PRIOR) * prior) / (known + np.float32(_PRIOR))
         deviation = np.sqrt(np.maximum(varies, np.float32(_LEAST**2)))
-        nobody = count < 0.5  # what no picture showed cannot be judged
-        deviation[nobody] = 1e4
+        # What hardly a picture showed, as at a border, is not known and cannot be judged.
+        deviation[count < (0.5 if len(self.planes) < 3 else _SEEN)] = _UNKNOWN
         return mean, np.asarray(deviation, np.float32)
 
 

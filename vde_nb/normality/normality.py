@@ -188,6 +188,8 @@ class Normality:
                 grid=grid,
                 describe=partial(stream.preparer.described, "a normal picture"),
             )
+        if not KINDS[choice.kind].features:  # what was described for the choice alone may go
+            extractor, bank = None, bank.plain()
         return cls(
             Parts(
                 stream.preparer.reference,

@@ -24,7 +24,7 @@ METHOD_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "align": "auto",
         "normalise": "local",
         "open_iterations": 0,
-        "close_iterations": 1,
+        "close_iterations": 3,
         "min_area": 64,
     },
     "normality": {

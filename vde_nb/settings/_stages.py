@@ -143,7 +143,7 @@ class DifferenceSettings(StageSettings):
         methods=("semantic",),
     )
     feature_distance: str = setting(
-        "cosine",
+        "both",
         "How far apart two descriptions are: by direction ('cosine'), by length of the difference "
         "('l2'), or the larger of the two.",
         choices=("cosine", "l2", "both"),
@@ -178,8 +178,8 @@ class DifferenceSettings(StageSettings):
     )
     fuse: str = setting(
         "off",
-        "'fast-and-deep' also asks the robust method: what only one of the two finds is called "
-        "environmental (shadow, reflection), and kept.",
+        "'fast-and-deep' also asks the robust method: what only one of the two confirms is called "
+        "environmental (shadow, reflection; grey stains may be), and kept.",
         choices=("off", "fast-and-deep"),
         on="fast-and-deep",
         methods=("semantic",),
