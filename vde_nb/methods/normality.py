@@ -9,6 +9,7 @@ pictures by the others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import cv2
 import numpy as np
@@ -57,6 +58,15 @@ def _score(reference: UInt8, current: UInt8) -> float:
     return score
 
 
+def _measured(evidence: Float32, box: Box, mask: Bool) -> Mapping[str, float]:
+    """Evidence under one outline; see :class:`~vde_nb.methods.base.Finding`."""
+    x, y, w, h = box
+    inside = evidence[y : y + h, x : x + w][mask]
+    if not inside.size:
+        return {}
+    return {"normality_distance": float(inside.mean()), "normality_peak": float(inside.max())}
+
+
 def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     """Distance from normal -> heat by false alarms -> decide and grow -> threshold -> contours."""
     how, rules = settings.difference, settings.detect
@@ -87,18 +97,6 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     )
     mask = stage("threshold", threshold_mask, smooth, rules.threshold, keep=False)
     regions = stage("contours", candidates, mask, rules.min_area, keep=False)
-    wide = evidence.value[0]
-
-    def measure(box: Box, mask: Bool) -> Mapping[str, float]:
-        x, y, w, h = box
-        inside = wide[y : y + h, x : x + w][mask]
-        if not inside.size:
-            return {}
-        return {
-            "normality_distance": float(inside.mean()),
-            "normality_peak": float(inside.max()),
-        }
-
     return Finding(
         score.value,
         heats.part(0),
@@ -107,7 +105,7 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         mask,
         regions,
         notes=(model.describe(),),
-        measure=measure,
+        measure=partial(_measured, evidence.value[0]),
     )
 
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
 
-from vde_nb._progress import heard, listening, report, shown_when_long
-from vde_nb.errors import ImageError, SettingError
+from vde_nb._progress import told
+from vde_nb.errors import SettingError
 from vde_nb.images import Picture, Source
-from vde_nb.normality._bank import Bank, Reservoir
+from vde_nb.normality._bank import Bank
 from vde_nb.normality._calibrate import DEFAULT_FALSE_ALARMS
 from vde_nb.normality._choose import Choice, Trial, evidence_maps, fit_kinds
 from vde_nb.normality._kinds import KINDS
-from vde_nb.normality._prepare import Preparer, choose_reference, read, sources
+from vde_nb.normality._prepare import Preparer, read, sources
+from vde_nb.normality._reading import Stream, listed
 from vde_nb.normality.base import Bool, Float32, Frame, Grid, UInt8
 from vde_nb.settings import Settings, nearest, resolve
 
@@ -30,12 +29,11 @@ if TYPE_CHECKING:
     from vde_nb.comparison import Comparison
     from vde_nb.features.base import Extractor
     from vde_nb.normality.series import Series
+    from vde_nb.panel import Panel
 
 __all__ = ["Normality", "Parts"]
 
 _CACHE_BYTES = 768 * 2**20
-_FIRST = 5  # pictures that are looked at before one is made the reference
-_LISTED = 5  # names in a note, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,8 +175,8 @@ class Normality:
         extractor = _extractor(named, model, chosen)
         if cache_bytes < 1:
             raise SettingError(f"cache_bytes must be 1 or more, not {cache_bytes!r}.")
-        with _told(progress):
-            stream = _Stream(sources(images), chosen, extractor, reference)
+        with told(progress):
+            stream = Stream(sources(images), chosen, extractor, reference)
             bank = stream.bank(seed, cache_bytes)
             grid = _grid(stream.preparer, bank)
             choice = fit_kinds(
@@ -260,20 +258,22 @@ class Normality:
                 "There is one normal picture only: the model works like a comparison of two "
                 "pictures, and what varies normally is not known. Add some with update()."
             )
+        elif not len(bank):
+            notes.append("The normal pictures were not saved with it: it cannot learn more.")
         elif len(bank) < 8:
             notes.append(
                 f"{len(bank)} normal pictures are few: the rate of false alarms is a guess. "
                 "From about 20 on it is measured."
             )
-        if bank.seen > len(bank):
+        if 0 < len(bank) < bank.seen:
             notes.append(
                 f"{len(bank)} of {bank.seen} normal pictures are kept (cache_bytes), a random "
                 "sample."
             )
         if parts.skipped:
-            notes.append(f"Skipped: {_listed([f'{name} ({why})' for name, why in parts.skipped])}")
+            notes.append(f"Skipped: {listed([f'{name} ({why})' for name, why in parts.skipped])}")
         if choice.outliers:
-            names = _listed(list(choice.outliers))
+            names = listed(list(choice.outliers))
             notes.append(
                 f"Stands out of the other normal pictures, and counts less: {names}. If it shows "
                 "something that is not normal, fit again without it."
@@ -282,7 +282,7 @@ class Normality:
 
     def describe(self) -> str:
         """One sentence: what the model is made of."""
-        count = len(self._parts.bank)
+        count = len(self._parts.bank) or self._parts.bank.seen
         pictures = f"{count} normal picture{'s' if count != 1 else ''}"
         titles = " and ".join(KINDS[name].title.lower() for name in self._parts.choice.parts)
         features = f" on {self.features} features" if self.features else ""
@@ -381,7 +381,7 @@ class Normality:
         name = os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else ""
         name = name or f"picture {parts.bank.seen + 1}"
         fade = 1.0 if half_life is None else 0.5 ** (1 / half_life)
-        with _told(None):
+        with told(None):
             frame, notes = self._preparer.frame(read(name, image, parts.settings), learn=True)
             bank = parts.bank.added(frame, weight, fade, parts.cache_bytes)
             choice = fit_kinds(bank, parts.choice.kind, seed=parts.seed, grid=parts.grid)
@@ -401,6 +401,26 @@ class Normality:
         from vde_nb.normality.series import series
 
         return series(self, images, times, **options)
+
+    def panel(
+        self,
+        images: Iterable[Source] | str | os.PathLike[str],
+        times: Iterable[datetime] | None = None,
+        **settings: Any,
+    ) -> Panel:
+        """The pictures as a filmstrip under their curve of scores, to go through by hand.
+
+        Parameters
+        ----------
+        images, times
+            As for :meth:`series`; pictures are compared when they are looked at.
+        **settings
+            As for :class:`vde_nb.Panel`.
+        """
+        from vde_nb.panel._series import series_panel
+
+        shown: Panel = series_panel(self, images, None if times is None else [*times], **settings)
+        return shown
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False, **options: Any) -> Any:
         """Write the model into one file; see :mod:`vde_nb.normality._file`."""
@@ -425,89 +445,9 @@ class Normality:
 
     def __repr__(self) -> str:
         height, width = self.reference.shape[:2]
-        count = len(self._parts.bank)
+        count = len(self._parts.bank) or self._parts.bank.seen
         pictures = f"{count} picture{'s' if count != 1 else ''}"
         return f"Normality({self.kind}, {width}\u00d7{height}, {pictures})"
-
-
-class _Stream:
-    """Reads normal pictures one after the other."""
-
-    def __init__(
-        self,
-        found: Iterator[tuple[str, Source]],
-        settings: Settings,
-        extractor: Extractor | None,
-        reference: Source | None,
-    ) -> None:
-        self.skipped: list[tuple[str, str]] = []
-        self.remarks: list[str] = []
-        self._settings = settings
-        pictures = self._readable(found)
-        if reference is not None:
-            name = os.fsdecode(reference) if isinstance(reference, (str, os.PathLike)) else ""
-            picture = read(name or "the reference", reference, settings)
-        else:
-            first = list(islice(pictures, _FIRST))
-            if not first:
-                raise ImageError(_none(self.skipped))
-            number = choose_reference(first)
-            picture = first[number]
-            self.remarks.append(f"The reference is {picture.name}, {_why(number)}.")
-            pictures = chain(first, pictures)
-        # Its owner may write into it later; a reference is kept.
-        array = picture.array.copy()
-        array.setflags(write=False)
-        self.preparer = Preparer(replace(picture, array=array), settings, extractor)
-        self._pictures = pictures
-
-    def _readable(self, found: Iterator[tuple[str, Source]]) -> Iterator[Picture]:
-        for name, source in found:
-            try:
-                yield read(name, source, self._settings)
-            except ImageError as error:
-                self.skipped.append((name, _short(str(error), name)))
-
-    def bank(self, seed: int, limit: int) -> Bank:
-        """Read all pictures, and keep as many as fit into `limit` bytes."""
-        reservoir = Reservoir(limit, seed)
-        for picture in self._pictures:
-            report(f"Normality: {reservoir.seen + 1} pictures", None)
-            place = reservoir.place()
-            if place is None:
-                continue
-            try:
-                frame, notes = self.preparer.frame(picture, learn=True)
-            except ImageError as error:
-                reservoir.refuse()
-                self.skipped.append((picture.name, _short(str(error), picture.name)))
-                continue
-            self.remarks += [f"{picture.name}: {note}" for note in notes]
-            reservoir.put(place, frame)
-        bank = reservoir.bank()
-        if not len(bank):
-            raise ImageError(_none(self.skipped))
-        return bank
-
-
-def _why(number: int) -> str:
-    return "the first picture" if number == 0 else "as the first picture is unlike the others"
-
-
-def _short(reason: str, name: str) -> str:
-    return reason.removeprefix(name).strip().rstrip(".")
-
-
-def _none(skipped: list[tuple[str, str]]) -> str:
-    if not skipped:
-        return "There is no normal picture to learn from: images is empty."
-    said = _listed([f"{name} ({why})" for name, why in skipped])
-    return f"None of the normal pictures can be used: {said}"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
 
 
 def _settings(align: bool | str, given: dict[str, Any]) -> Settings:
@@ -557,14 +497,3 @@ def _grid(preparer: Preparer, bank: Bank) -> Grid:
         return Grid((height, width))
     found = preparer.extractor(preparer.reference.array, "the reference")
     return Grid((height, width), found.cell, found.positional)
-
-
-@contextmanager
-def _told(progress: Callable[[str], object] | None) -> Iterator[None]:
-    """Have long work tell `progress` how far it is, or else show a bar."""
-    if progress is None or heard():
-        with shown_when_long():
-            yield
-        return
-    with listening(lambda text, share: progress(text if share is None else f"{text} {share:.0%}")):
-        yield
