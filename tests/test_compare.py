@@ -58,6 +58,8 @@ def test_the_package_shows_the_functions_and_not_the_modules() -> None:
         "hybrid",
         "multi_fusion",
         "ensemble",
+        "semantic",
+        "normality",
     ]
     ready = {row["name"]: row["ready"] for row in vde.segmenters()}
     assert ready["graphcut"] and ready["none"] and ready["auto"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from vde_nb import compare, methods, samples
-from vde_nb.errors import SettingError
+from vde_nb import Normality, compare, methods, samples
+from vde_nb.errors import ImageError, SettingError
 from vde_nb.methods import METHODS, Finding
 from vde_nb.methods.hybrid import METHOD as HYBRID
 from vde_nb.settings import resolve
@@ -76,8 +78,6 @@ def test_normality_without_a_model_says_how_to_get_one():
 
 @pytest.fixture(scope="module")
 def learned():
-    from vde_nb import Normality
-
     rng = np.random.default_rng(3)
     scene = samples.load("wall").reference[:240, :320]
     normals = [
@@ -111,3 +111,112 @@ def test_a_comparison_can_be_made_again_with_a_model(learned):
     assert np.array_equal(again.reference, model.reference)
     assert len(again.anomalies) == 1
     assert again.settings.difference.model
+
+
+def spotted(scene, colour=(200, 40, 40)):
+    """The scene with a square that does not belong."""
+    picture = scene.copy()
+    picture[100:130, 150:190] = colour
+    return picture
+
+
+def fitted(normals, **settings):
+    return Normality.fit(normals, model="variation", **{"align": False, **settings})
+
+
+def test_a_picture_that_could_not_be_read_is_never_judged_as_normal(learned):
+    model, _, _ = learned
+    for wrong in (None, b"no picture"):
+        with pytest.raises(ImageError):
+            model.compare(wrong)
+        with pytest.raises(ImageError):
+            compare(wrong, method="normality", model=model)
+    with pytest.raises(SettingError, match="two pictures"):
+        compare(model.reference, None, method="normality", model=model)
+
+
+def test_what_a_model_learns_later_leaves_finished_comparisons_alone(learned):
+    _, scene, normals = learned
+    model = fitted(normals)
+    odd = spotted(scene)
+    before = model.compare(odd, segmenter="none")
+    name = before.settings.difference.model
+    for _ in range(6):
+        model.update(odd)
+    again = before.again(threshold=51)
+    assert again.score == before.score > 1
+    assert again.settings.difference.model == name
+    assert model.compare(odd, segmenter="none").score < before.score
+
+
+def test_a_comparison_keeps_its_model_whatever_happens_to_the_others(learned):
+    _, scene, normals = learned
+    first = fitted(normals[:4]).compare(spotted(scene), segmenter="none")
+    for number in range(3):
+        fitted(normals[: 3 + number], seed=number).compare(scene, segmenter="none")
+    gc.collect()
+    assert len(first.again(threshold=60).anomalies) == 1
+
+
+def test_a_file_that_is_written_again_does_not_change_what_was_compared(learned, tmp_path):
+    _, scene, normals = learned
+    path = tmp_path / "m.normality.safetensors"
+    fitted(normals).save(path)
+    odd = spotted(scene)
+    before = compare(odd, method="normality", model=path, segmenter="none")
+    blind = fitted(normals)
+    for _ in range(6):
+        blind.update(odd)
+    blind.save(path, overwrite=True)
+    assert before.again(threshold=51).score == before.score
+    assert compare(odd, method="normality", model=path, segmenter="none").score < before.score
+
+
+def test_another_model_or_method_takes_nothing_from_the_last_model(learned):
+    model, scene, normals = learned
+    aligned = fitted(normals, align=True)
+    first = model.compare(spotted(scene), segmenter="none")
+    assert first.settings.align.align == "off"
+    assert first.again(model=aligned).settings.align.align == "auto"
+    assert first.again(method="robust").settings.align.align == "auto"
+    chosen = model.compare(spotted(scene), segmenter="none", align="translation")
+    assert chosen.again(model=aligned).settings.align.align == "translation"
+
+
+def test_the_own_reference_comes_back_with_a_method_of_two_pictures(learned):
+    model, scene, _ = learned
+    own = np.roll(scene, 2, axis=1)
+    first = compare(own, spotted(scene), segmenter="none")
+    there = first.again(method="normality", model=model)
+    assert np.array_equal(there.reference, model.reference)
+    back = there.again(method="robust")
+    assert np.array_equal(back.reference, own)
+    assert [one.box for one in back.anomalies] == [one.box for one in first.anomalies]
+
+
+def test_a_small_reference_does_not_cost_the_picture_its_resolution(learned):
+    model, scene, _ = learned
+    small = scene[::8, ::8].copy()
+    alone = model.compare(spotted(scene), segmenter="none")
+    pair = compare(small, spotted(scene), method="normality", model=model, segmenter="none")
+    assert pair.score == alone.score
+    assert np.array_equal(pair.current, alone.current)
+
+
+def test_a_comparison_with_a_model_can_be_sent_to_another_process(learned):
+    model, scene, _ = learned
+    first = model.compare(spotted(scene), segmenter="none")
+    sent = pickle.loads(pickle.dumps(first))
+    assert [one.box for one in sent.anomalies] == [one.box for one in first.anomalies]
+    assert sent.again(threshold=60).score == first.score
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "x"])
+def test_a_seed_that_is_none_is_refused(learned, seed):
+    with pytest.raises(SettingError, match="seed"):
+        fitted(learned[2], seed=seed)
+
+
+def test_pictures_nothing_can_be_compared_in_are_refused_before_they_are_learned():
+    with pytest.raises(ImageError, match="7"):
+        fitted([np.zeros((6, 40, 3), np.uint8)] * 3)

@@ -27,9 +27,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["TRUNCATED", "BadImage", "Native", "check_size", "decode", "from_array", "from_pil"]
+__all__ = [
+    "ENDINGS",
+    "TRUNCATED",
+    "BadImage",
+    "Native",
+    "check_size",
+    "decode",
+    "from_array",
+    "from_pil",
+]
 
-SUPPORTED = "JPEG, PNG, WebP, TIFF, BMP, GIF"
+SUPPORTED = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, PPM, TGA"
+#: Endings, in lower case, of the files in a folder that are taken for pictures. Whether they are
+#: is told by their content.
+ENDINGS = frozenset(
+    f".{ending}"
+    for ending in "bmp gif jp2 jpe jpeg jpg pbm pgm png ppm tga tif tiff webp".split()
+)
 TRUNCATED = "is truncated: the file ends before the picture does; copy or save it again"
 _UNREADABLE = "is damaged, or of a kind that cannot be decoded; save it again as an 8-bit PNG"
 _PALETTE = "palette colours written out as RGB"

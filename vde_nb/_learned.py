@@ -13,7 +13,7 @@ from vde_nb.settings import Settings
 if TYPE_CHECKING:
     from vde_nb.normality import Normality
 
-__all__ = ["adapted", "model_of", "named", "sources"]
+__all__ = ["adapted", "load_with", "model_of", "named"]
 
 #: The method that compares with a model instead of with a second picture.
 _METHOD = "normality"
@@ -48,29 +48,53 @@ def model_of(settings: Settings) -> Normality | None:
     return find_model(settings.difference.model)
 
 
-def sources(
-    model: Normality, reference: Source | Sequence[Source], current: Source | None
-) -> tuple[Source | Sequence[Source], Source]:
-    """What to load: of one picture alone, the model's reference and that picture."""
-    if current is None:
-        return model.reference, reference  # type: ignore[return-value]
-    return reference, current
+def load_with(
+    model: Normality,
+    reference: Source | Sequence[Source] | None,
+    current: Source,
+    *,
+    fit: str,
+    max_megapixels: float,
+) -> ImagePair:
+    """Load a picture at the size of the model's own reference: the grid everything was learned on.
+
+    Parameters
+    ----------
+    model
+        What it is compared with.
+    reference
+        What somebody gave for a reference; where it is another one, a note says that it is not
+        used. None: nothing was given.
+    current, fit, max_megapixels
+        As for :func:`vde_nb.load_pair`.
+
+    Raises
+    ------
+    ImageError
+        A picture cannot be read, or its proportions are not those of the model's reference.
+    """
+    pair = load_pair(model.reference, current, fit=fit, max_megapixels=max_megapixels)
+    if reference is None or reference is model.reference:
+        return pair
+    if isinstance(reference, ImagePair):
+        return pair
+    given = load_pair(reference, model.reference, fit="crop", max_megapixels=max_megapixels)
+    if np.array_equal(given.reference.array, model.reference):
+        return pair
+    return _noted(pair, given.reference.name, pair.notes)
 
 
 def adapted(pair: ImagePair, model: Normality | None) -> ImagePair:
-    """`pair` with the model's own reference: it is the grid on which everything was learned."""
+    """A pair that was loaded already, with the model's own reference in the place of its own."""
     if model is None or np.array_equal(pair.reference.array, model.reference):
         return pair
     made = load_pair(model.reference, pair.current.array, fit="crop")
-    note = (
-        f"The model was fitted on a reference of its own, which takes the place of "
-        f"{pair.reference.name}."
-    )
-    current = pair.current if made.current.array.shape == pair.current.array.shape else made.current
-    return ImagePair(
-        made.reference,
-        current,
-        (*pair.notes, note, *made.notes),
-        pair.valid if current is pair.current else None,
-        pair.placement if current is pair.current else made.placement,
-    )
+    if made.current.array.shape == pair.current.array.shape:
+        # It was of that size before: what is known of it stays.
+        made = ImagePair(made.reference, pair.current, (), pair.valid, pair.placement)
+    return _noted(made, pair.reference.name, (*pair.notes, *made.notes))
+
+
+def _noted(pair: ImagePair, name: str, notes: tuple[str, ...]) -> ImagePair:
+    note = f"The model was fitted on a reference of its own, which takes the place of {name}."
+    return ImagePair(pair.reference, pair.current, (*notes, note), pair.valid, pair.placement)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import re
 
-__all__ = ["byte_size", "escaped", "readable"]
+__all__ = ["byte_size", "escaped", "natural", "readable"]
 
 
 def readable(text: str) -> str:
@@ -15,6 +16,18 @@ def readable(text: str) -> str:
 def escaped(value: object) -> str:
     """`value` as text for HTML, inside an element or a quoted attribute."""
     return html.escape(readable(str(value)), quote=True)
+
+
+def natural(name: str) -> tuple[object, ...]:
+    """Key that sorts names as people do.
+
+    >>> sorted(["b10.png", "B9.png", "a.png"], key=natural)
+    ['a.png', 'B9.png', 'b10.png']
+    """
+    # Text and numbers alternate, so that only likes are compared; the name itself ends ties.
+    parts = re.split(r"([0-9]+)", name.casefold())
+    key = tuple(int(part) if at % 2 else part for at, part in enumerate(parts))
+    return key, name
 
 
 def byte_size(count: int) -> str:

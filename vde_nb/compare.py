@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from vde_nb._ignore import Ignore, ignore_mask
-from vde_nb._learned import adapted, model_of, named, sources
+from vde_nb._learned import adapted, load_with, model_of, named
 from vde_nb._progress import told
 from vde_nb.align import Prepared, prepare
 from vde_nb.comparison import Comparison, Detected
@@ -27,6 +27,7 @@ from vde_nb.images import ImagePair, Source, load_pair
 from vde_nb.methods import default_method, get_method
 from vde_nb.methods.base import difference_stage
 from vde_nb.methods.multi_fusion import each_mask
+from vde_nb.normality import pinned
 from vde_nb.prompting import (
     checked_prompts,
     compared_part,
@@ -49,6 +50,9 @@ from vde_nb.stages import StageCache, Staged, Stages, shared_cache
 
 __all__ = ["again", "compare", "prompted", "reviewed", "single_masks"]
 
+if TYPE_CHECKING:
+    from vde_nb.normality import Normality
+
 Prompts: TypeAlias = Iterable[Prompt | Mapping[str, Any]]
 Reviews: TypeAlias = Iterable[Review | Mapping[str, Any]]
 
@@ -56,12 +60,22 @@ Reviews: TypeAlias = Iterable[Review | Mapping[str, Any]]
 _SETTLED = 2.0
 #: Share of the picture that seldom changes in earnest.
 _MANY = 0.08
+
+
+class _NotGiven:
+    """Stands for a picture that was left out, unlike one that could not be read and is None."""
+
+    def __repr__(self) -> str:
+        return "<left out>"
+
+
+_LEFT_OUT: Any = _NotGiven()
 _TOO_LATE = "fit and max_megapixels decide how files are read; call compare() on the files."
 
 
 def compare(
     reference: Source | Sequence[Source] | ImagePair,
-    current: Source | None = None,
+    current: Source = _LEFT_OUT,
     *,
     method: str | None = None,
     preset: str = "default",
@@ -145,20 +159,20 @@ def compare(
     said = checked_prompts(prompts), checked_reviews(reviews)
     stage = Stages(cache, progress=progress)
     if isinstance(reference, ImagePair):
-        if current is not None:
+        if current is not _LEFT_OUT and current is not None:
             raise SettingError("Give either an ImagePair, or a reference and a current picture.")
         if chosen.images != ImageSettings():
             raise SettingError(_TOO_LATE)
         pair = reference
-    elif model is not None:
-        pair = _load(*sources(model, reference, current), chosen, stage)
-    elif current is None:
+    elif model is not None and current is _LEFT_OUT:
+        pair = _load(None, reference, chosen, stage, model)  # type: ignore[arg-type]
+    elif current is None or current is _LEFT_OUT:
         raise SettingError("compare() needs two pictures: compare(reference, current).")
     else:
-        pair = _load(reference, current, chosen, stage)
-    pair = adapted(pair, model)
+        pair = _load(reference, current, chosen, stage, model)
+    remarks = _unused(chosen, settings)
     with told(progress):
-        return _run(pair, chosen, stage, _unused(chosen, settings), ignore, *said)
+        return _run(pair, chosen, stage, remarks, ignore, *said, model)
 
 
 def again(
@@ -179,11 +193,15 @@ def again(
         checked_prompts(changes.pop("prompts", comparison.prompts)),
         checked_reviews(changes.pop("reviews", comparison.reviews)),
     )
-    usual = resolve(old.method, old.preset).flat()
+    before = comparison._model
+    own = before.settings if before is not None else {}
+    usual = resolve(old.method, old.preset, **own).flat()
     given = {name: value for name, value in old.flat().items() if value != usual[name]}
     changes = named(changes)
     chosen = resolve(method, preset, **{**given, **changes})
-    model = model_of(chosen)
+    # The very model it was made with, also when its file was written again since.
+    with pinned(old.difference.model, before):
+        model = model_of(chosen)
     if model is not None:
         chosen = resolve(method, preset, **{**model.settings, **given, **changes})
     if chosen.images != old.images:
@@ -192,9 +210,11 @@ def again(
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
-    pair = adapted(comparison.pair, model)
+    remarks = _unused(chosen, changes)
     with told(progress):
-        return _run(pair, chosen, stage, _unused(chosen, changes), ignore, *said)
+        return _run(
+            comparison._given or comparison.pair, chosen, stage, remarks, ignore, *said, model
+        )
 
 
 def _check_available(settings: Settings) -> None:
@@ -342,21 +362,28 @@ def _file_key(source: object) -> Hashable | None:
 
 
 def _load(
-    reference: Source | Sequence[Source], current: Source, settings: Settings, stage: Stages
+    reference: Source | Sequence[Source] | None,
+    current: Source,
+    settings: Settings,
+    stage: Stages,
+    model: Normality | None,
 ) -> ImagePair:
     key: Hashable | None = None
     if stage.cache is not None:
         listed = reference if isinstance(reference, (list, tuple)) else (reference,)
-        keys = tuple(_file_key(one) for one in listed)
+        keys = tuple("" if one is None else _file_key(one) for one in listed)
         key = keys if None not in keys else None
-    return stage(
-        "images",
-        load_pair,
+    how: dict[str, Any] = {
+        "fit": settings.images.fit,
+        "max_megapixels": settings.images.max_megapixels,
+    }
+    pictures = (
         Staged(reference, key),
         Staged(current, _file_key(current) if stage.cache is not None else None),
-        fit=settings.images.fit,
-        max_megapixels=settings.images.max_megapixels,
-    ).value
+    )
+    if model is None:
+        return stage("images", load_pair, *pictures, **how).value
+    return stage("images", load_with, Staged(model, model.signature), *pictures, **how).value
 
 
 def _run(
@@ -367,7 +394,9 @@ def _run(
     ignore: Ignore | None,
     prompts: tuple[Prompt, ...],
     reviews: tuple[Review, ...],
+    model: Normality | None,
 ) -> Comparison:
+    given, pair = pair, adapted(pair, model)
     prompts = checked_prompts(prompts, pair.shape)
     method = get_method(settings.method)
     keep = stage.cache is not None
@@ -381,7 +410,8 @@ def _run(
         stage,
         [Staged(one.array, one.key if keep else None) for one in pair.others],
     )
-    finding = method.find(images, settings, stage)
+    with pinned(settings.difference.model, model):
+        finding = method.find(images, settings, stage)
     wanted = (
         settings.segment
         if finding.candidates.value
@@ -445,6 +475,8 @@ def _run(
         reviews=reviews,
         outlined_by=segmenter.title if finding.candidates.value else "",
         _cache=stage.cache,
+        _model=model,
+        _given=given if given is not pair else None,
         _detected=Detected(
             tuple(described.anomalies), tuple(notes), finding.otherwise, measure=finding.measure
         ),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from vde_nb.explain import Step
     from vde_nb.methods.base import Measure
+    from vde_nb.normality import Normality
     from vde_nb.reviewing import Review
     from vde_nb.segment.base import Prompt
     from vde_nb.stages import StageCache
@@ -246,6 +247,8 @@ class Comparison:
     outlined_by: str = ""
     _cache: StageCache | None = None
     _detected: Detected | None = None
+    _model: Normality | None = None  # held, so that again() finds it
+    _given: ImagePair | None = None  # the pair as it was handed over, where a model replaced it
 
     @property
     def method(self) -> str:

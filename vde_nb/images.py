@@ -151,8 +151,8 @@ def load(source: Source, *, name: str = "image", max_megapixels: float = 200.0) 
     ----------
     source
         A path; the bytes of a file, or a binary file object to read them from (it stays open); a
-        PIL image; an array. Files can be JPEG, PNG, WebP, TIFF, BMP, GIF or anything else Pillow
-        opens; of several frames or pages the first is taken. Arrays can be ``(H, W)``,
+        PIL image; an array. Files can be JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, PPM or TGA;
+        of several frames or pages the first is taken. Arrays can be ``(H, W)``,
         ``(H, W, 1)`` grey, ``(H, W, 2)`` grey + alpha, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA;
         ``uint8`` 0–255, ``uint16`` 0–65535 or floats 0–1. A contiguous ``uint8`` RGB array is not
         copied.

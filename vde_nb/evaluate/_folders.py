@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from vde_nb._decode import ENDINGS
 from vde_nb.errors import SettingError
 from vde_nb.evaluate._truth import GroundTruth, LabelledPair, TrueRegion, of_mask
 from vde_nb.images import load
 
 __all__ = ["load_deeppcb", "load_masks"]
 
-_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 _LOSSY = {".jpg", ".jpeg", ".webp"}
 _DEEPPCB_FILES = ("_temp.jpg", "_test.jpg", ".txt")
 _DEEPPCB_TYPES = {
@@ -151,7 +151,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     """Return the pictures of a folder by their names without the ending."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in _PICTURES and not path.name.startswith("."):
+        if path.suffix.lower() in ENDINGS and not path.name.startswith("."):
             if path.stem in found:
                 raise SettingError(f"{found[path.stem]} and {path} have the same name; keep one.")
             found[path.stem] = path

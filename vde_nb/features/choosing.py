@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMBEDDED",
+    "MEANWHILE",
     "Chosen",
     "add_features",
     "check_features",
@@ -35,6 +36,8 @@ __all__ = [
 
 #: What needs neither weights nor anything installed.
 EMBEDDED = "embedded"
+#: How a note ends where the embedded descriptors stand in for a model.
+MEANWHILE = "Meanwhile the embedded descriptors describe the pictures."
 _ENTRY = Entry(
     EMBEDDED,
     "Embedded descriptors",
@@ -117,6 +120,12 @@ def check_features(name: str, *, installed: bool = False) -> str:
         return name
     model = model_called(name)
     if model is None:
+        if _user.is_forgotten(name):
+            raise SettingError(
+                f"features={name!r} was a function without a name of its own, which is not kept "
+                f"any more: the last {_user.KEPT} are. Give it again, or add it under a name with "
+                "vde_nb.add_features(name, function)."
+            )
         known = [EMBEDDED, *FEATURE_MODELS, *_user.functions()]
         close = nearest(name, known)
         hint = f" Did you mean {close}?" if close else ""
@@ -171,7 +180,7 @@ def choose_features(settings: DifferenceSettings) -> Chosen:
         made = open_features(settings.features, settings.feature_layers, settings.feature_zoom)
     except WeightsError as error:
         made = open_features(EMBEDDED)
-        notes = (f"{error} Meanwhile the embedded descriptors describe the pictures.",)
+        notes = (f"{error} {MEANWHILE}",)
     return Chosen(made.name, made.title, made.identity, notes, lambda: made)
 
 
@@ -197,7 +206,7 @@ def open_features(name: str, layers: str = "middle", zoom: float = 0.0) -> Extra
         from vde_nb.features.embedded import Embedded
 
         return Embedded()
-    function = _user.functions().get(name)
+    function = _user.function_called(name)
     if function is not None:
         return function
     model = model_called(name)

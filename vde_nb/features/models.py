@@ -148,7 +148,7 @@ _TABLE = (
     ),
 )
 
-#: Every model by its name, in the order of lists; :func:`vde_nb.features.add_features` adds to it.
+#: Every model by its name, in the order of lists; :func:`vde_nb.add_features` adds to it.
 FEATURE_MODELS: dict[str, Model] = {model.name: model for model in _TABLE}
 
 #: Names of those that come with vde-nb.
@@ -213,7 +213,7 @@ def timm_model(name: str) -> Model:
 
 
 def own_model(name: str, path: Path, title: str | None, architecture: str) -> Model:
-    """Add weights of the user's own; see :func:`vde_nb.features.add_features`.
+    """Add weights of the user's own; see :func:`vde_nb.add_features`.
 
     Raises
     ------

@@ -6,7 +6,14 @@ from vde_nb.normality._bank import Bank
 from vde_nb.normality._kinds import KINDS
 from vde_nb.normality.base import Frame, Grid, Kind, KindEntry
 from vde_nb.normality.normality import Normality
-from vde_nb.normality.registry import find_model, known_models, named_model
+from vde_nb.normality.registry import (
+    find_model,
+    held_model,
+    known_models,
+    named_model,
+    pinned,
+    stamp_of,
+)
 
 __all__ = [
     "KINDS",
@@ -17,6 +24,9 @@ __all__ = [
     "KindEntry",
     "Normality",
     "find_model",
+    "held_model",
     "known_models",
     "named_model",
+    "pinned",
+    "stamp_of",
 ]

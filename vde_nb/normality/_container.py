@@ -1,4 +1,4 @@
-"""Named arrays and a JSON text as one file, of which nothing is believed when it is read.
+"""Named arrays, pictures and a JSON text as one file, of which nothing is believed on reading.
 
 Safetensors is a length, a JSON header and raw numbers: reading it runs nothing, unlike pickle. The
 header carries our mark, the version of the format and a digest of everything, so a file that was
@@ -20,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from vde_nb._decode import decode
+from vde_nb._png import png
 from vde_nb.errors import WeightsError
 
-__all__ = ["Arrays", "pack", "unpack"]
+__all__ = ["Arrays", "check_room", "pack", "packed_picture", "unpack", "unpacked_picture"]
 
 Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
@@ -40,6 +42,9 @@ _TYPES = {
 _LONGEST_HEADER = 64 * 2**20  # bytes; a thousand normal pictures take half a megabyte
 _LARGEST = 8 * 2**30  # bytes of a file
 _AXES = 4
+# Memory that pictures of a file may take: so much, or so many times the bytes of the file. PNG
+# packs a plain area a thousandfold, but photographs and drawings of more than that much do not.
+_ROOM, _PACKED = 2**30, 32
 
 
 def pack(arrays: Mapping[str, npt.NDArray[Any]], about: Mapping[str, Any]) -> bytes:
@@ -189,3 +194,56 @@ def _digest(arrays: Mapping[str, npt.NDArray[Any]], text: str) -> str:
         digest.update(repr((name, array.dtype.str, array.shape)).encode())
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def packed_picture(picture: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """A PNG file as an array of bytes."""
+    return np.frombuffer(png(picture), np.uint8)
+
+
+def unpacked_picture(data: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Open a PNG file that must have this shape; what claims to be larger is not opened.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W, 3)`` RGB uint8, also of a mask.
+
+    Raises
+    ------
+    ValueError
+        It is none, or of another shape.
+    """
+    if data.dtype != np.uint8 or data[:4].tobytes() != b"\x89PNG":
+        raise ValueError("not a PNG file")
+    try:
+        found = decode(data.tobytes(), shape[0] * shape[1] / 1e6).pixels
+    except Exception as error:  # decoders meet bad data with exceptions of every kind
+        raise ValueError("a picture that cannot be opened") from error
+    if found.shape != (*shape, 3) or found.dtype != np.uint8:
+        raise ValueError("not a picture of the size of the reference")
+    return np.asarray(found, np.uint8)
+
+
+def check_room(arrays: Arrays, shape: tuple[int, int], most: float) -> None:
+    """Refuse pictures that take far more memory than they have any reason to.
+
+    Parameters
+    ----------
+    arrays
+        Of the file, its pictures among them.
+    shape
+        ``(H, W)`` of all pictures.
+    most
+        Megapixels a picture may have.
+
+    Raises
+    ------
+    ValueError
+        They do, or have no pixels.
+    """
+    pixels = shape[0] * shape[1]
+    count = sum(name == "reference" or name.startswith(("normal.", "shown.")) for name in arrays)
+    room = max(_ROOM, _PACKED * sum(array.nbytes for array in arrays.values()))
+    if not 0 < pixels <= most * 1e6 or 3 * pixels * count > room:
+        raise ValueError(f"{count} pictures of the shape {shape}")

@@ -242,6 +242,9 @@ def restore(arrays: Mapping[str, npt.NDArray[Any]], facts: Facts) -> Decoder:
         and model.scale.shape == (rows, columns)
         and model.projection.shape[0] == depth + 1
         and _BLOCKS[0] <= model.block <= _BLOCKS[1]
+        # Each is divided by.
+        and model.rest > 0
+        and bool((model.spread > 0).all() and (model.scale > 0).all())
     )
     wanted = layers_of(strong, model.code.shape[2]) if fits else {}
     if not fits or (layers and {name: layer.shape for name, layer in layers.items()} != wanted):

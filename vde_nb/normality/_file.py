@@ -9,37 +9,74 @@ that a model that was read can go on learning.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._png import png
 from vde_nb._progress import report
 from vde_nb._version import __version__
 from vde_nb._write import expand, write_atomically
-from vde_nb.errors import MissingExtraError, SettingError, VdeError, WeightsError
-from vde_nb.images import Picture, Source
+from vde_nb.errors import MissingExtraError, OutputError, SettingError, VdeError, WeightsError
+from vde_nb.images import Picture
 from vde_nb.normality._bank import Bank
 from vde_nb.normality._calibrate import Calibration, Fitted
-from vde_nb.normality._choose import Choice, Trial
-from vde_nb.normality._container import Arrays, pack, unpack
+from vde_nb.normality._choose import PIXELS, Choice, Trial
+from vde_nb.normality._container import (
+    Arrays,
+    check_room,
+    pack,
+    packed_picture,
+    unpack,
+    unpacked_picture,
+)
 from vde_nb.normality._kinds import KINDS
 from vde_nb.normality.base import Bool, Frame, Grid, UInt8
 from vde_nb.normality.normality import Normality, Parts
 from vde_nb.settings import Settings
 
-__all__ = ["ENDING", "load", "save"]
+if TYPE_CHECKING:
+    from vde_nb.features.base import Extractor
+
+__all__ = ["ENDING", "load", "save", "target_of"]
 
 #: How files of saved models end, by which a panel finds them.
 ENDING = ".normality.safetensors"
 
 _NOTHING = np.zeros((0, 0, 0), np.float16)
+
+
+def target_of(path: str | os.PathLike[str]) -> Path:
+    """The file that :func:`save` writes for this name.
+
+    Parameters
+    ----------
+    path
+        A name. One without ``.safetensors`` at its end gets ``.normality.safetensors``; ``~`` is
+        the home folder.
+
+    Raises
+    ------
+    OutputError
+        It is no name of a file.
+
+    Examples
+    --------
+    >>> target_of("line").name, target_of("line.safetensors").name
+    ('line.normality.safetensors', 'line.safetensors')
+    """
+    target = expand(path)
+    if target.name in ("", ".."):
+        raise OutputError(f"{os.fspath(path)!r} is a folder; give the name of a file in it.")
+    if target.name.endswith(".safetensors"):
+        return target
+    return target.with_name(target.name + ENDING)
 
 
 def save(
@@ -55,7 +92,7 @@ def save(
     model
         The model.
     path
-        Where to. A name without ``.safetensors`` at its end gets ``.normality.safetensors``.
+        Where to, see :func:`target_of`.
     overwrite
         Replace a file that exists.
     normals
@@ -72,19 +109,17 @@ def save(
     OutputError
         The file exists or cannot be written; nothing is left behind.
     """
-    target = expand(path)
-    if not target.name.endswith(".safetensors"):
-        target = target.with_name(target.name + ENDING)
+    target = target_of(path)
     parts = model._parts
     bank = parts.bank if normals else Bank((), np.zeros(0), parts.bank.seen)
-    arrays: Arrays = {"reference": _packed(parts.reference.array)}
+    arrays: Arrays = {"reference": packed_picture(parts.reference.array)}
     for kind, part in parts.choice.parts.items():
         arrays |= {f"kind.{kind}.{name}": array for name, array in part.kind.arrays().items()}
     for number, frame in enumerate(bank):
         report("Saving normal pictures", number / len(bank))
-        arrays[f"normal.{number}"] = _packed(frame.levelled)
+        arrays[f"normal.{number}"] = packed_picture(frame.levelled)
         if frame.valid is not None:
-            arrays[f"shown.{number}"] = _packed(frame.valid)
+            arrays[f"shown.{number}"] = packed_picture(frame.valid)
     return write_atomically(target, pack(arrays, _about(parts, bank)), overwrite=overwrite)
 
 
@@ -100,13 +135,13 @@ def load(path: str | os.PathLike[str]) -> Normality:
     -------
     Normality
         It finds what the saved one found. Its normal pictures are described again when it learns
-        more.
+        more. Nothing is downloaded.
 
     Raises
     ------
     WeightsError
         There is no such file, it is damaged, not a saved model or of another version, or the
-        weights of the features' model cannot be had.
+        weights of the features' model are not on this machine.
     SettingError
         The features it was fitted with do not exist here, or give other answers than then.
     MissingExtraError
@@ -119,7 +154,15 @@ def load(path: str | os.PathLike[str]) -> Normality:
     arrays, about = unpack(place)
     try:
         parts = _parts(arrays, about, place)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        ArithmeticError,
+        cv2.error,
+    ) as error:
         # A file whose digest is right and whose content is not was made up, or by another version.
         raise WeightsError(
             f"{place} cannot be used: it was saved by vde-nb {_made_with(about)}, this is "
@@ -131,26 +174,36 @@ def load(path: str | os.PathLike[str]) -> Normality:
             f"{place} was saved by vde-nb {_made_with(about)}, which computed its evidence in "
             f"another way than this version, {__version__}: fit the model again."
         )
-    return _Saved(parts)
+    return Normality(parts)
 
 
-class _Saved(Normality):
-    """A model whose normal pictures have no embeddings yet."""
+@dataclass(frozen=True, eq=False)
+class _Undescribed(Bank):
+    """Normal pictures as a file holds them: described as soon as another one is added.
 
-    def update(
-        self, image: Source, weight: float = 1.0, half_life: float | None = None
-    ) -> Normality:
-        """As :meth:`Normality.update`; the first time, all normal pictures are described anew."""
-        parts = self._parts
-        frames = list(parts.bank)
-        if parts.features and any(frame.values.size == 0 for frame in frames):
-            for number, frame in enumerate(frames):
-                report("Describing the normal pictures", number / len(frames))
-                values = self.described(frame.levelled, frame.valid, frame.name).values
-                frames[number] = replace(frame, values=values)
-            bank = replace(parts.bank, frames=tuple(frames))
-            self._parts = replace(parts, bank=bank)
-        return super().update(image, weight, half_life)
+    Attributes
+    ----------
+    extractor
+        Opens what describes them.
+    """
+
+    extractor: Callable[[], Extractor] = field(kw_only=True)
+
+    def added(self, frame: Frame, weight: float, fade: float, limit: int) -> Bank:
+        """As :meth:`Bank.added`; what it returns is a usual bank."""
+        described = Bank(self._described, self.weights, self.seen)
+        return described.added(frame, weight, fade, limit)
+
+    @cached_property  # so that learning that was cancelled is quicker the next time
+    def _described(self) -> tuple[Frame, ...]:
+        extractor = self.extractor()
+        frames = []
+        for number, frame in enumerate(self):
+            report("Describing the normal pictures", number / len(self))
+            # As it was when it was learned: on the reference and under its light already.
+            values = extractor(frame.levelled, frame.name).values.astype(np.float16)
+            frames.append(replace(frame, values=values))
+        return tuple(frames)
 
 
 def _about(parts: Parts, bank: Bank) -> dict[str, Any]:
@@ -194,29 +247,33 @@ def _about(parts: Parts, bank: Bank) -> dict[str, Any]:
 
 def _parts(arrays: Arrays, about: Mapping[str, Any], path: Path) -> Parts:
     """Everything a model is made of; any error a wrong value leads to goes through."""
-    grid = about["grid"]
-    height, width = (int(side) for side in grid["shape"])
-    cell_w, cell_h = (float(side) for side in grid["cell"])
-    shape = height, width
-    if not (min(cell_w, cell_h) >= 1e-3 and max(cell_w, cell_h) < 1e6):
-        raise ValueError(grid)
-    reference = _picture(arrays["reference"], shape)
-    reference.setflags(write=False)
     how = about["features"]
     settings = Settings.from_dict(
         {**about["settings"], "feature_layers": how["layers"], "feature_zoom": how["zoom"]}
     )
+    choice, grid = _choice(arrays, about, path), _grid(arrays, about)
+    count, seed, limit = (int(about[name]) for name in ("seen", "seed", "cache_bytes"))
+    model, features = about["model"], str(how["name"])
+    if count < len(about["normals"]) or seed < 0 or limit < 1 or model not in ("auto", *KINDS):
+        raise ValueError((count, seed, limit, model))
+    check_room(arrays, grid.shape, settings.images.max_megapixels)
+    reference = unpacked_picture(arrays["reference"], grid.shape)
+    reference.setflags(write=False)
+    bank = _bank(arrays, about, grid.shape)
+    if features and len(bank):
+        opened = partial(_opened, features, settings)
+        bank = _Undescribed(bank.frames, bank.weights, bank.seen, extractor=opened)
     return Parts(
         Picture(reference, str(about["reference"]["name"]), _words(about["reference"]["notes"])),
         settings,
-        str(how["name"]),
+        features,
         str(how["identity"]),
-        Grid(shape, (cell_w, cell_h), bool(grid["positional"])),
-        _bank(arrays, about, shape),
-        _choice(arrays, about, path),
-        str(about["model"]),
-        int(about["seed"]),
-        int(about["cache_bytes"]),
+        grid,
+        bank,
+        choice,
+        model,
+        seed,
+        limit,
         tuple((str(name), str(why)) for name, why in about["skipped"]),
         _words(about["remarks"]),
     )
@@ -227,8 +284,8 @@ def _choice(arrays: Arrays, about: Mapping[str, Any], path: Path) -> Choice:
     for name, saved in about["kinds"].items():
         if name not in KINDS:
             raise WeightsError(
-                f"{path} holds a kind of model {name!r}, which this version of vde-nb does not "
-                f"have: {', '.join(KINDS)}. Use the version it was saved with, "
+                f"{path} holds a kind of model {name[:40]!r}, which this version of vde-nb does "
+                f"not have: {', '.join(KINDS)}. Use the version it was saved with, "
                 f"{_made_with(about)}, or fit the model again."
             )
         own = f"kind.{name}."
@@ -240,10 +297,36 @@ def _choice(arrays: Arrays, about: Mapping[str, Any], path: Path) -> Choice:
         if not (np.isfinite([law.location, law.scale, law.count]).all() and law.scale > 0):
             raise ValueError(law)
         parts[name] = Fitted(kind, law)
-    if not parts:
-        raise ValueError("no kind of model")
-    trials = tuple(Trial(**trial) for trial in about["trials"])
-    return Choice(str(about["kind"]), parts, _words(about["outliers"]), trials)
+    trials = tuple(
+        Trial(one["kind"], float(one["found"]), float(one["evidence"]), int(one["defects"]))
+        for one in about["trials"]
+    )
+    if about["kind"] not in parts or not {trial.kind for trial in trials} <= KINDS.keys():
+        raise ValueError(about["kind"])
+    return Choice(about["kind"], parts, _words(about["outliers"]), trials)
+
+
+def _grid(arrays: Arrays, about: Mapping[str, Any]) -> Grid:
+    """How the cells lie on the picture, which is as large as the arrays in the file say."""
+    said = about["grid"]
+    height, width = (int(side) for side in said["shape"])
+    cell_w, cell_h = (float(side) for side in said["cell"])
+    for name in about["kinds"]:
+        if name == PIXELS:
+            continue
+        rows, columns = arrays[f"kind.{name}.scale"].shape
+        # The last cells may hang over, and a small picture is but a part of one.
+        for side, covered in ((height, rows * cell_h), (width, columns * cell_w)):
+            if not 0.99 * side <= covered <= 2 * side + 64:
+                raise ValueError(said)
+    # Of every pixel the file holds a mean and a deviation: whoever claims a huge picture to make
+    # this reserve memory has to send a huge file.
+    if any(
+        arrays[f"kind.{PIXELS}.{name}"].shape != (3, height, width)
+        for name in ("mean", "deviation")
+    ):
+        raise ValueError(said)
+    return Grid((height, width), (cell_w, cell_h), bool(said["positional"]))
 
 
 def _bank(arrays: Arrays, about: Mapping[str, Any], shape: tuple[int, int]) -> Bank:
@@ -252,11 +335,11 @@ def _bank(arrays: Arrays, about: Mapping[str, Any], shape: tuple[int, int]) -> B
     for number, saved in enumerate(about["normals"]):
         shown: Bool | None = None
         if f"shown.{number}" in arrays:
-            shown = _picture(arrays[f"shown.{number}"], shape, cv2.IMREAD_GRAYSCALE) > 0
+            shown = unpacked_picture(arrays[f"shown.{number}"], shape)[..., 0] > 0
         frames.append(
             Frame(
                 str(saved["name"]),
-                _picture(arrays[f"normal.{number}"], shape),
+                unpacked_picture(arrays[f"normal.{number}"], shape),
                 shown,
                 _NOTHING,
                 None if saved["time"] is None else datetime.fromisoformat(saved["time"]),
@@ -269,20 +352,25 @@ def _bank(arrays: Arrays, about: Mapping[str, Any], shape: tuple[int, int]) -> B
     return Bank(tuple(frames), found, int(about["seen"]))
 
 
+def _opened(features: str, settings: Settings) -> Extractor:
+    from vde_nb.features import open_features
+
+    how = settings.difference
+    return open_features(features, how.feature_layers, how.feature_zoom)
+
+
 def _check_features(parts: Parts, path: Path) -> None:
     """Refuse a model whose features are not here, or answer otherwise than they did."""
     if not parts.features:
         return
-    from vde_nb.features import open_features
-
-    how = parts.settings.difference
     try:
-        found = open_features(parts.features, how.feature_layers, how.feature_zoom)
+        _check_weights(parts.features)
+        found = _opened(parts.features, parts.settings)
     except (SettingError, WeightsError, MissingExtraError) as error:
         # The kind of error stays: what it is about is what is to be done.
         raise type(error)(
-            f"{path} was fitted with the features {parts.features!r}, which cannot be had here: "
-            f"{error}"
+            f"{path} was fitted with the features {parts.features[:80]!r}, which cannot be had "
+            f"here: {error}"
         ) from error
     if found.identity != parts.identity:
         raise SettingError(
@@ -290,27 +378,27 @@ def _check_features(parts: Parts, path: Path) -> None:
             f"({parts.identity}); here they are others ({found.identity}), whose distances mean "
             "something else. Bring back what has changed (weights, function, version of vde-nb), "
             "or fit the model again. A function of yours keeps its identity over sessions when it "
-            "is added with vde_nb.features' add_features(name, function, version=...)."
+            "is added with vde_nb.add_features(name, function, version=...)."
         )
 
 
-def _packed(picture: UInt8 | Bool) -> UInt8:
-    return np.frombuffer(png(picture), np.uint8)
+def _check_weights(features: str) -> None:
+    """Refuse weights that would be downloaded: what a file names was not asked for by anyone."""
+    from vde_nb.features import check_features
+    from vde_nb.features.models import model_called
+    from vde_nb.segment.weights import find
 
-
-def _picture(data: npt.NDArray[Any], shape: tuple[int, int], how: int = cv2.IMREAD_COLOR) -> UInt8:
-    """Open a PNG file that must have this shape; RGB, or grey as asked for."""
-    start = data[:24].tobytes()
-    width, height = (int.from_bytes(start[i : i + 4], "big") for i in (16, 20))
-    # What it would take in memory is in its first bytes: nothing larger is ever opened.
-    if data.dtype != np.uint8 or start[:8] != b"\x89PNG\r\n\x1a\n" or (height, width) != shape:
-        raise ValueError("not a picture of the size of the reference")
-    found = cv2.imdecode(data, how)
-    if found is None or found.shape[:2] != shape or found.dtype != np.uint8:
-        raise ValueError("a picture that cannot be opened")
-    if how == cv2.IMREAD_COLOR:
-        found = cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
-    return np.asarray(found, np.uint8)
+    check_features(features, installed=True)
+    model = model_called(features)
+    if model is None or model.path is not None or find(model) is not None:
+        return
+    size = f"{model.megabytes} MB from " if model.megabytes else ""
+    first = f"First {model.access}. " if model.access else ""
+    raise WeightsError(
+        f"the weights of {model.title} are not on this machine, and reading a saved model "
+        f"downloads nothing. {first}Run `vde-nb weights download {model.name}` ({size}"
+        f"{model.address}), then read it again."
+    )
 
 
 def _words(values: Any) -> tuple[str, ...]:

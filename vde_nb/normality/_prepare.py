@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._decode import ENDINGS
+from vde_nb._text import natural
 from vde_nb.align import prepare
 from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import ImagePair, Picture, Source, load, load_pair
@@ -25,11 +26,10 @@ from vde_nb.stages import Staged, Stages
 if TYPE_CHECKING:
     from vde_nb.features.base import Extractor
 
-__all__ = ["Preparer", "choose_reference", "read", "sources"]
+__all__ = ["STRANGER", "Preparer", "choose_reference", "read", "sources"]
 
-#: Files of a folder that are taken for pictures.
-ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2"}
-_STRANGER = 0.05  # confidence of the registration below which it shows another scene
+#: Confidence of the registration below which a picture seems to show another scene.
+STRANGER = 0.05
 _FEW = 4  # pictures among which the first can be told to be unlike the others
 _UNLIKE = 3.0  # times as far from the others as they are from each other
 _THUMB = 48  # pixels
@@ -55,25 +55,28 @@ def sources(images: Iterable[Source] | str | os.PathLike[str]) -> Iterator[tuple
         raise SettingError(
             f"images must be a folder or several pictures, not {type(images).__name__}."
         )
-    for number, source in enumerate(images, 1):
+    number = 0  # enumerate() would hold on to a picture until it has the next one
+    for source in images:
+        number += 1
         named = isinstance(source, (str, os.PathLike))
         yield os.fsdecode(source) if named else f"picture {number}", source  # type: ignore[arg-type]
+        del source
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, Source]]:
     if not folder.is_dir():
         raise SettingError(f"There is no folder {folder}: give a folder or a list of pictures.")
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in ENDINGS]
-    if not paths:
+    names = [path.name for path in folder.iterdir() if _is_picture(path)]
+    if not names:
         raise SettingError(f"There is no picture in the folder {folder}.")
-    for path in sorted(paths, key=lambda path: _natural(path.name)):
-        yield str(path), path
+    for name in sorted(names, key=natural):
+        yield str(folder / name), folder / name
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Order people expect: picture 9 before picture 10."""
-    parts = re.split(r"(\d+)", name.casefold())
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+def _is_picture(path: Path) -> bool:
+    # Hidden ones are no pictures: macOS leaves a "._a.png" beside each "a.png" on a stick.
+    seems = path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+    return seems and not path.is_dir()
 
 
 def read(name: str, source: Source, settings: Settings) -> Picture:
@@ -160,7 +163,7 @@ class Preparer:
             Stages(None),
         )
         found = done.registration
-        unsure = found is not None and found.confidence < _STRANGER
+        unsure = found is not None and found.confidence < STRANGER
         if learn and unsure and not _alike(self.reference.array, done.levelled.value):
             raise ImageError(f"{picture.name} does not show the scene of the reference.")
         notes = [note.removeprefix("current: ") for note in pair.notes if "current: " in note]

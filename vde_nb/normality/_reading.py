@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Stream", "listed"]
 
 _FIRST = 5  # pictures that are looked at before one is made the reference
+_LEAST_SIDE = 7  # pixels; as for any comparison
 _LISTED = 5  # names in a note, at most
 
 
@@ -70,6 +71,12 @@ class Stream:
             picture = first[number]
             self.remarks.append(f"The reference is {picture.name}, {_why(number)}.")
             pictures = chain(first, pictures)
+        height, width = picture.array.shape[:2]
+        if min(height, width) < _LEAST_SIDE:
+            raise ImageError(
+                f"{picture.name} has {width}\u00d7{height} pixels; comparing needs {_LEAST_SIDE} "
+                "on each side at least."
+            )
         # Its owner may write into it later; a reference is kept.
         array = picture.array.copy()
         array.setflags(write=False)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +111,18 @@ class Normality:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._frozen: Parts | None = None
+        self._snapshot: Normality | None = None
+
+    def snapshot(self) -> Normality:
+        """The model as it is now, which :meth:`update` of this one leaves alone."""
+        if self._frozen is self._parts:
+            return self
+        made = self._snapshot
+        if made is None or made._parts is not self._parts:
+            made = self._snapshot = Normality(self._parts)
+            made._frozen = made._parts
+        return made
 
     @classmethod
     def fit(
@@ -173,6 +186,8 @@ class Normality:
         _check_model(model)
         named = _named(features)
         extractor = _extractor(named, model, chosen)
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+            raise SettingError(f"seed must be a whole number, 0 or more, not {seed!r}.")
         if cache_bytes < 1:
             raise SettingError(f"cache_bytes must be 1 or more, not {cache_bytes!r}.")
         with told(progress):
@@ -339,7 +354,7 @@ class Normality:
         """Compare a picture with what is normal, as :func:`vde_nb.compare` does."""
         from vde_nb.compare import compare
 
-        return compare(self.reference, image, method="normality", model=self, **settings)
+        return compare(image, method="normality", model=self, **settings)
 
     def update(
         self, image: Source, weight: float = 1.0, half_life: float | None = None

@@ -1,12 +1,18 @@
-"""Models by name: a setting holds a word, a model is an object or a file."""
+"""Models by name: a setting holds a word, a model is an object or a file.
+
+What a name stands for never changes: a model is registered as it is now, and once it has learned
+more it is another one, of another name. Whoever works with a model holds it; nothing is kept alive
+here but the files that were read last.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 import weakref
-from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +22,15 @@ from vde_nb.settings import nearest
 if TYPE_CHECKING:
     from vde_nb.normality.normality import Normality
 
-__all__ = ["find_model", "known_models", "named_model"]
+__all__ = ["find_model", "held_model", "known_models", "named_model", "pinned", "stamp_of"]
 
-#: Models that are kept although nobody else holds them.
-_STRONG = 4
+#: Files whose models are kept, so that every slider does not read them again.
+_FILES = 2
 
 _lock = threading.Lock()
 _known: weakref.WeakValueDictionary[str, Normality] = weakref.WeakValueDictionary()
-_recent: OrderedDict[str, Normality] = OrderedDict()
 _loaded: dict[str, tuple[Hashable, Normality]] = {}
+_pinned: ContextVar[tuple[str, Normality] | None] = ContextVar("vde_nb_model", default=None)
 
 _NONE = (
     "method='normality' needs a model: vde_nb.Normality.fit(normal pictures), or the path of a "
@@ -38,8 +44,9 @@ def named_model(value: Normality | str | os.PathLike[str]) -> str:
     Parameters
     ----------
     value
-        A model, which is registered under ``"<kind>-<signature>"``; or the name of one, or the
-        path of a saved one, which is returned as text.
+        A model, which is registered as it is now under ``"<kind>-<signature>"`` for as long as
+        somebody holds it; or the name of one, or the path of a saved one, which is returned as
+        text.
 
     Raises
     ------
@@ -49,19 +56,36 @@ def named_model(value: Normality | str | os.PathLike[str]) -> str:
     from vde_nb.normality.normality import Normality
 
     if isinstance(value, Normality):
-        name = f"{value.kind}-{value.signature[:8]}"
+        now = value.snapshot()
+        name = f"{now.kind}-{now.signature[:8]}"
         with _lock:
-            _known[name] = value
-            _recent[name] = value
-            _recent.move_to_end(name)
-            while len(_recent) > _STRONG:
-                _recent.popitem(last=False)
+            _known.pop(name, None)  # the newest is the last
+            _known[name] = now
         return name
     if isinstance(value, (str, os.PathLike)):
         return os.fsdecode(value)
     raise SettingError(
         f"model must be a Normality, its name or a path, not {type(value).__name__}."
     )
+
+
+def held_model(name: str) -> Normality | None:
+    """The model in memory that has this name; None for a file, or where nobody holds it."""
+    with _lock:
+        return _known.get(name)
+
+
+@contextmanager
+def pinned(name: str, model: Normality | None) -> Iterator[None]:
+    """Have `name` stand for `model` on this thread, even if its file was written again."""
+    if model is None:
+        yield
+        return
+    token = _pinned.set((name, model))
+    try:
+        yield
+    finally:
+        _pinned.reset(token)
 
 
 def find_model(name: str) -> Normality:
@@ -76,38 +100,46 @@ def find_model(name: str) -> Normality:
     """
     if not name:
         raise SettingError(_NONE)
-    with _lock:
-        found = _known.get(name)
+    pin = _pinned.get()
+    if pin is not None and pin[0] == name:
+        return pin[1]
+    found = held_model(name)
     if found is not None:
         return found
-    path = Path(name).expanduser()
-    try:
-        info = path.stat()
-    except (OSError, ValueError):
+    key = stamp_of(name)
+    if key is None:
         close = nearest(name, known_models())
         hint = f" Did you mean {close}?" if close else ""
         raise SettingError(
             f"There is no model {name!r}: neither one fitted or loaded in this session nor a "
             f"file.{hint} {_NONE}"
-        ) from None
-    key = (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
+        )
+    path = Path(name).expanduser()
     with _lock:
         kept = _loaded.get(str(path))
     if kept is not None and kept[0] == key:
         return kept[1]
     from vde_nb.normality.normality import Normality
 
-    model = Normality.load(path)
+    model = Normality.load(path).snapshot()
     with _lock:
+        _loaded.pop(str(path), None)
         _loaded[str(path)] = key, model
-        while len(_loaded) > _STRONG:
+        while len(_loaded) > _FILES:
             del _loaded[next(iter(_loaded))]
     return model
+
+
+def stamp_of(name: str) -> Hashable | None:
+    """What changes when the file behind a name is written again; None where there is no file."""
+    try:
+        info = Path(name).expanduser().stat()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
 
 
 def known_models() -> list[str]:
     """Names of the models of this session, the newest last."""
     with _lock:
-        names = list(_known.keys())
-        order = list(_recent)
-    return sorted(names, key=lambda name: order.index(name) if name in order else -1)
+        return list(_known.keys())

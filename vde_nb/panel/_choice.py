@@ -34,12 +34,15 @@ class Choice:
     steps
         Distances of several thresholds from their lowest, kept while they are moved, so that what
         is pushed together at 255 comes apart again.
+    model
+        The model in memory that a setting names: held, so that it is there while it is chosen.
     """
 
     method: str
     preset: str = "default"
     given: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[int, ...] = ()
+    model: Any = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, method: str | None, preset: str, settings: Mapping[str, Any]) -> Choice:
@@ -129,7 +132,13 @@ class Choice:
             check_features(resolved.difference.features)
         flat, usual = resolved.flat(), resolve(self.method, self.preset).flat()
         given = {name: flat[name] for name in flat if name in rest and flat[name] != usual[name]}
-        return replace(self, given=given, steps=steps)
+        name = given.get("model", "")
+        model = None
+        if name:
+            from vde_nb.normality import held_model
+
+            model = held_model(name)
+        return replace(self, given=given, steps=steps, model=model)
 
     def _moved(self, rest: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
         """Settings in which a single threshold has become several."""

@@ -14,6 +14,7 @@ import ipywidgets as widgets
 
 from vde_nb._text import readable
 from vde_nb.errors import ImageError
+from vde_nb.normality._file import ENDING as MODELS
 from vde_nb.panel._entries import Entry, label
 from vde_nb.panel._files import MOST, Root
 from vde_nb.panel._widgets import hint, say, tooltip
@@ -25,8 +26,6 @@ Lines = list[tuple[str, str]]
 
 #: Between a title and what is to be done before it is ready.
 SEPARATOR = " \u00b7 "
-#: How names of saved models end.
-MODELS = ".normality.safetensors"
 #: Folders below the root that are looked into.
 _DEPTH = 3
 _NO_MODEL = (

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from vde_nb._text import readable
+from vde_nb._decode import ENDINGS
+from vde_nb._text import natural, readable
 from vde_nb.errors import ImageError
 
-__all__ = ["MOST", "PICTURES", "Listing", "Root", "natural", "paired"]
+__all__ = ["MOST", "Listing", "Root", "natural", "paired"]
 
-_ENDINGS = "bmp gif jp2 jpe jpeg jpg pbm pgm png ppm tga tif tiff webp"
-#: Endings of files that are listed as pictures.
-PICTURES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 #: Entries of a folder that are looked at.
 MOST = 2000
 
@@ -43,18 +41,6 @@ class Listing:
     folders: tuple[str, ...]
     files: tuple[str, ...]
     cut: bool = False
-
-
-def natural(name: str) -> tuple[object, ...]:
-    """Key that sorts names as people do.
-
-    >>> sorted(["b10.png", "B9.png", "a.png"], key=natural)
-    ['a.png', 'B9.png', 'b10.png']
-    """
-    # Text and numbers alternate, so that only likes are compared; the name itself ends ties.
-    parts = re.split(r"([0-9]+)", name.casefold())
-    key = tuple(int(part) if at % 2 else part for at, part in enumerate(parts))
-    return key, name
 
 
 class Root:
@@ -148,7 +134,7 @@ class Root:
             try:
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif entry.is_file() and Path(entry.name).suffix.lower() in PICTURES:
+                elif entry.is_file() and Path(entry.name).suffix.lower() in ENDINGS:
                     files.append(entry.name)
             except OSError:  # a link in a circle; a file that is gone by now
                 continue

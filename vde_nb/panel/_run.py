@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vde_nb._learned import adapted, model_of
+from vde_nb._learned import adapted, load_with, model_of
 from vde_nb.compare import compare
 from vde_nb.comparison import Comparison
 from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import ImagePair, load_pair
+from vde_nb.normality import stamp_of
 from vde_nb.panel._choice import Choice
 from vde_nb.panel._edits import Edits
 from vde_nb.reviewing import Review
@@ -46,14 +47,15 @@ class Request:
     @property
     def core(self) -> Hashable:
         """What decides all but prompts and reviews."""
-        return self.settings, self.edits.ignore
+        return self.settings, self._stamp, self.edits.ignore
 
     @property
     def scoring(self) -> Hashable:
         """What decides the score of a frame: nothing of what comes after the heatmap."""
         at = self.settings
         passes = at.detect.open_iterations, at.detect.close_iterations
-        return at.method, at.images, at.align, at.difference, passes, self.edits.ignore
+        ignore = self.edits.ignore
+        return at.method, at.images, at.align, at.difference, self._stamp, passes, ignore
 
     @property
     def key(self) -> tuple[Hashable, Hashable, Hashable]:
@@ -65,7 +67,13 @@ class Request:
         """What decides how files become pictures; a model brings a reference of its own."""
         at = self.choice.settings
         model = at.difference.model if at.method == "normality" else ""
-        return at.images.fit, at.images.max_megapixels, model
+        return at.images.fit, at.images.max_megapixels, model, self._stamp
+
+    @property
+    def _stamp(self) -> Hashable:
+        """Changes when the file of the model is written again."""
+        at = self.choice.settings
+        return stamp_of(at.difference.model) if at.method == "normality" else None
 
 
 def loaded(reference: Any, current: Any, request: Request) -> ImagePair:
@@ -82,9 +90,11 @@ def loaded(reference: Any, current: Any, request: Request) -> ImagePair:
         model = model_of(request.choice.settings)
     if isinstance(reference, ImagePair):
         return adapted(reference, model)
-    fit, most, _ = request.reading
+    fit, most = request.reading[:2]
     try:
-        return adapted(load_pair(reference, current, fit=fit, max_megapixels=most), model)
+        if model is not None:
+            return load_with(model, reference, current, fit=fit, max_megapixels=most)
+        return load_pair(reference, current, fit=fit, max_megapixels=most)
     except ImageError:
         raise
     except (TypeError, ValueError) as error:
