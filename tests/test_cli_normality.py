@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+import vde_nb as vde
 from vde_nb import samples
+from vde_nb._cli_normality import _table_of
 from vde_nb.cli import main
+from vde_nb.normality._choose import Trial
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +52,49 @@ def test_a_model_is_fitted_and_what_was_skipped_is_named(folders, model, capsys)
     assert out.stat().st_size > 1000
 
 
-def test_a_model_that_is_there_is_not_replaced_unasked(folders, model, capsys):
+def test_a_model_that_is_there_is_not_replaced_unasked(folders, model, monkeypatch, capsys):
     before = model.read_bytes()
-    words = ["normality", "fit", str(folders / "good"), "--out", str(model)]
-    assert main(words) == 2
-    assert "--overwrite" in capsys.readouterr().err
+    monkeypatch.setattr(vde.Normality, "fit", lambda *_, **__: pytest.fail("worked for nothing"))
+    for name in (model, folders / "line"):  # one file by two names
+        assert main(["normality", "fit", str(folders / "good"), "--out", str(name)]) == 2
+        error = capsys.readouterr().err
+        assert "--overwrite" in error and str(model) in error
     assert model.read_bytes() == before
+
+
+def test_a_folder_is_not_replaced_by_a_model_though_told_to_overwrite(folders, capsys):
+    words = ["normality", "fit", str(folders / "good"), "--out", str(folders / "today")]
+    assert main([*words, "--overwrite"]) == 2
+    assert "is a folder" in capsys.readouterr().err
+    assert not (folders / "today.normality.safetensors").exists()
+
+
+def test_the_file_is_told_by_the_name_it_really_has(folders, tmp_path, capsys):
+    words = ["normality", "fit", str(folders / "good"), "--out", str(tmp_path / "short")]
+    assert main([*words, "--kind", "variation", "--no-align", "--small"]) == 0
+    told = capsys.readouterr().out
+    (written,) = tmp_path.iterdir()
+    assert f"Written: {written}\n" in told and written.name == "short.normality.safetensors"
+
+
+def test_what_was_tried_is_told_as_a_table(capsys):
+    trials = [Trial("variation", 0.5, 1.234, 24), Trial("memory", 0.875, 2.0, 24)]
+    head, *rows = _table_of(trials)[2].splitlines()
+    assert head.split()[0] == "kind" and [row.split()[0] for row in rows] == ["variation", "memory"]
+    assert rows[0].split()[1:] == ["50%", "1.23"] and "24" in _table_of(trials)[1]
+    assert _table_of([]) == []
+
+
+def test_a_series_of_which_nothing_could_be_judged_is_an_error(folders, model, tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(b"not a picture")
+    assert main(["normality", "series", str(model), str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert "Not one of the pictures" in told.err and "a.png" in told.out
+    assert "No anomalies" not in told.out
+    good = (folders / "good" / "2026-11-23_08-30-00.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(good)
+    assert main(["normality", "series", str(model), str(tmp_path)]) == 0
+    assert "No anomalies. 1 not judged." in capsys.readouterr().out
 
 
 def test_a_series_is_told_frame_by_frame_and_written(folders, model, tmp_path, capsys):

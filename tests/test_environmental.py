@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,14 @@ def test_people_can_say_that_something_is_environmental(found: Any) -> None:
     again = types_patch(with_type(found, "environmental"))
     assert again["types"] == patch["types"]
     assert again["colours"]["type"]["environmental"] == "#998ec3"
+
+
+def test_it_has_one_name() -> None:
+    from vde_nb import _draw, describe, explain
+    from vde_nb.methods import base, semantic
+
+    assert base.ENVIRONMENTAL == "environmental"
+    for module in (_draw, describe, explain, semantic):
+        assert module.ENVIRONMENTAL is base.ENVIRONMENTAL
+        source = Path(str(module.__file__)).read_text("utf-8")
+        assert "ENVIRONMENTAL =" not in source

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import vde_nb as vde
-from vde_nb.errors import SettingError
+from vde_nb.errors import SettingError, WeightsError
 from vde_nb.explain import explain
+from vde_nb.features import choosing
+from vde_nb.features.embedded import Embedded
 from vde_nb.methods import METHODS
 from vde_nb.settings import PUBLISHED
 
@@ -101,3 +103,56 @@ def test_the_sentence_of_a_semantic_comparison_names_what_described_the_pictures
     found = vde.compare(pair.reference, pair.current, method="semantic", segmenter="none")
     said = {one.key: one.sentence for one in explain(found)}["heat"]
     assert "colours, texture and directions" in said
+
+
+def test_the_sentence_names_what_described_the_pictures_and_not_what_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = vde.samples.load("tyre")
+
+    def averages(image: np.ndarray) -> np.ndarray:
+        return image[::8, ::8]
+
+    found = vde.compare(
+        pair.reference, pair.current, method="semantic", segmenter="none", features=averages
+    )
+    said = {one.key: one.sentence for one in explain(found)}
+    assert "described by the function averages" in said["heat"]
+    assert said["cleaned"].startswith("Places with enough evidence grow into what is hot")
+    settings = replace(
+        found.settings, difference=replace(found.settings.difference, features="dinov2_small")
+    )
+    model = replace(found, settings=settings)
+    assert "the model DINOv2 small" in {one.key: one.sentence for one in explain(model)}["heat"]
+    without = WeightsError("DINOv2 small cannot be downloaded.")
+
+    def refuse(name: str, *_: object) -> Embedded:
+        if name != "embedded":
+            raise without
+        return Embedded()
+
+    monkeypatch.setattr(choosing, "open_features", refuse)
+    monkeypatch.setattr(choosing, "absent", lambda *names: [])
+    instead = vde.compare(
+        pair.reference,
+        pair.current,
+        method="semantic",
+        segmenter="none",
+        features="dinov2_small",
+        cache=None,
+    )
+    said = {one.key: one.sentence for one in explain(instead)}
+    assert "described by its colours, texture and directions" in said["heat"]
+
+
+def test_the_cleaning_is_told_as_it_was_done() -> None:
+    pair = vde.samples.load("tyre")
+    for how, told in (
+        ({}, "Places with enough evidence grow into what is hot around them, and closing joins"),
+        ({"open_iterations": 1}, "hot around them, opening removes specks, and closing joins"),
+        ({"close_iterations": 0}, "grow into what is hot around them."),
+        ({"method": "hybrid", "open_iterations": 0, "close_iterations": 0}, "so specks stay."),
+        ({"method": "hybrid", "open_iterations": 1}, "Opening removes specks"),
+    ):
+        found = vde.compare(pair.reference, pair.current, segmenter="none", **how)
+        assert told in {one.key: one.sentence for one in explain(found)}["cleaned"]

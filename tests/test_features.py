@@ -56,6 +56,7 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("VDE_NB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("VDE_NB_OFFLINE", "1")
+    monkeypatch.setattr(_user, "_given", {})  # as in a session that has only just begun
     yield
     for name in _user.functions():
         remove_features(name)
@@ -111,20 +112,21 @@ def test_a_function_may_say_itself_how_its_cells_lie() -> None:
         (np.zeros((4, 0, 3)), r"\(4, 0, 3\)"),
         (np.full((4, 5, 3), np.nan), "not finite"),
         (np.full((4, 5, 3), 1e300), "not finite"),
+        (np.full((4, 5, 3), -3e30), r"up to 3e\+30; they must not exceed 1e\+09"),
         (np.zeros((4, 5, 3), complex), "ndarray"),
         ([[1, 2], [3]], "list"),
     ],
 )
 def test_what_is_no_description_is_refused_by_the_functions_name(answer: object, told: str) -> None:
     add_features("broken", lambda image: answer)
-    with pytest.raises(SettingError, match=f"'broken'.*the reference.*{told}.*must return"):
+    with pytest.raises(SettingError, match=f"'broken'.*the reference.*{told}"):
         open_features("broken")(picture(), "the reference")
 
 
 def test_a_function_given_directly_gets_the_name_it_was_defined_with() -> None:
     assert named_features("dinov2_small") == "dinov2_small"
     assert named_features(blocks) == named_features(blocks) == "blocks"
-    assert named_features(functools.partial(blocks)) == "blocks"
+    assert named_features(functools.partial(blocks)) == "blocks_2", "it may be another function"
     assert named_features(lambda image: blocks(image)) == "lambda"
 
     class Mean:
@@ -155,8 +157,9 @@ def test_another_function_is_another_identity() -> None:
         return 2 * blocks(image)
 
     again.__name__ = "features"
-    assert named_features(again) == "features"
-    assert open_features("features").identity != first
+    assert named_features(again) == "features_2"
+    assert open_features("features_2").identity != first
+    assert open_features("features").identity == first
     add_features("mine", blocks, version="3")
     third = open_features("mine").identity
     add_features("mine", blocks, version="3")
@@ -174,6 +177,91 @@ def test_what_was_named_on_purpose_is_not_replaced_by_a_function_of_that_name() 
         return blocks(image)
 
     assert named_features(embedded) == "embedded_2"
+
+
+def _described(
+    cell: object, shape: tuple[int, ...] = (40, 50), grid: tuple[int, int] = (4, 5)
+) -> PatchFeatures:
+    return PatchFeatures(np.ones((*grid, 3), np.float32), cell, shape)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "answer, told",
+    [
+        (_described((0, 0)), r"cell=\(0, 0\) for 4 rows of 5 cells"),
+        (_described((np.nan, 10)), "cell"),
+        (_described((-10, 10)), "cell"),
+        (_described((np.inf, 10)), "cell"),
+        (_described((1e300, 1e300), grid=(1, 1)), "cell"),
+        (_described((8, 10)), r"must share out the picture of 50 . 40 .*cell=\(10, 10\)"),
+        (_described((13, 10)), "cell"),
+        (_described(10), "cell=10"),
+        (_described(None), "cell=None"),
+        (_described((10, 10), (50, 40)), r"shape=\(50, 40\).*is \(40, 50\)"),
+    ],
+)
+def test_cells_that_do_not_share_out_the_picture_are_refused(
+    answer: PatchFeatures, told: str
+) -> None:
+    add_features("crooked", lambda image: answer)
+    with pytest.raises(SettingError, match=f"'crooked'.*the picture.*{told}"):
+        open_features("crooked")(picture())
+
+
+@pytest.mark.parametrize(
+    "cell, grid", [((10, 10), (4, 5)), ((50 / 7, 40 / 3), (3, 7)), ((14, 14), (3, 4))]
+)
+def test_cells_may_hang_over_the_border(cell: tuple[float, float], grid: tuple[int, int]) -> None:
+    add_features("wide", lambda image: _described(cell, grid=grid))
+    assert open_features("wide")(picture()).cell == cell
+
+
+def test_a_function_that_fails_is_told_with_its_name_and_the_picture() -> None:
+    def broken(image: np.ndarray) -> np.ndarray:
+        raise KeyError("layer 7")
+
+    add_features("mine", broken)
+    with pytest.raises(SettingError, match=r"'mine'.*reference 2.*KeyError.*layer 7") as told:
+        open_features("mine")(picture(), "reference 2")
+    assert isinstance(told.value.__cause__, KeyError)
+
+    def large(image: np.ndarray) -> np.ndarray:
+        raise MemoryError
+
+    add_features("large", large)
+    with pytest.raises(MemoryError):
+        open_features("large")(picture())
+
+
+def test_no_name_is_given_to_a_second_function() -> None:
+    first, second = (lambda image: blocks(image)), (lambda image: 2 * blocks(image))
+    assert [named_features(one) for one in (first, second, first)] == [
+        "lambda",
+        "lambda_2",
+        "lambda",
+    ]
+
+    def lambda_2(image: np.ndarray) -> np.ndarray:
+        return 3 * blocks(image)
+
+    lambda_2.__name__ = "lambda_2"
+    assert named_features(lambda_2) == "lambda_2_2"
+    remove_features("lambda_2")
+    third = lambda image: 4 * blocks(image)  # noqa: E731
+    assert named_features(third) == "lambda_3", "what was compared before still says lambda_2"
+
+
+def test_a_loop_of_lambdas_does_not_pile_up() -> None:
+    add_features("kept", blocks)
+    first = named_features(lambda image: blocks(image))
+    used = named_features(lambda image: 2 * blocks(image))
+    for number in range(_user.KEPT):
+        named_features(lambda image, number=number: number + blocks(image))
+        open_features(used)
+    assert len(_user.functions()) == _user.KEPT + 1
+    assert open_features(used) and open_features("kept"), "used all the time, and named on purpose"
+    with pytest.raises(SettingError, match=f"{first!r} was a function.*Give it again, or add it"):
+        open_features(first)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "timm:x", 3, "-x", "x" * 65])

@@ -24,10 +24,16 @@ GRID = Grid((ROWS * 4, COLUMNS * 4), (4.0, 4.0))
 
 @pytest.fixture(autouse=True, scope="module")
 def _short() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    # Threads that wait for each other spin: where other work runs, that costs minutes.
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_decoder, "_STEPS", 40)
         patch.setattr(_decoder, "_SIDE", 24)
         yield
+    torch.set_num_threads(threads)
 
 
 def scene(depth: int) -> np.ndarray:
@@ -134,6 +140,11 @@ def test_what_was_saved_is_restored_and_what_does_not_fit_is_refused(
         _decoder.restore(without, facts)
     with pytest.raises(SettingError, match="does not fit"):
         _decoder.restore(arrays, {**facts, "block": 10**9})
+    for name in ("scale", "spread"):
+        with pytest.raises(SettingError, match="does not fit"):
+            _decoder.restore({**arrays, name: 0 * arrays[name]}, facts)
+    with pytest.raises(SettingError, match="does not fit"):
+        _decoder.restore(arrays, {**facts, "rest": 0.0})
 
 
 def test_every_picture_is_judged_by_a_network_that_has_not_seen_it(normal: Bank) -> None:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import vde_nb
 from vde_nb import samples
+from vde_nb._png import png
 from vde_nb.errors import OutputError, SettingError, VdeError, WeightsError
 from vde_nb.features import add_features, remove_features
-from vde_nb.normality import Normality
+from vde_nb.normality import Normality, normality
 from vde_nb.normality import _container as container
-from vde_nb.normality._file import load, save
+from vde_nb.normality._file import load, save, target_of
+from vde_nb.segment import weights
 
 WALL = samples.load("wall").reference[:120, :160]
 
@@ -67,6 +74,56 @@ def test_a_model_that_was_read_goes_on_learning(model: Normality, saved: Path) -
     assert again.score(new) < 1
     reread = Normality.load(saved).update(new)
     assert reread.signature == again.signature
+    # As if it had never been in a file.
+    assert Normality(model._parts).update(new).signature == again.signature
+
+
+def test_what_a_model_that_was_read_is_made_of_can_learn_by_itself(saved: Path) -> None:
+    read, new = load(saved), photographed(20)
+    copy = Normality(read._parts)
+    before = copy.signature
+    assert read.update(new).signature != before
+    assert copy.signature == before
+    assert copy.update(new).signature == read.signature
+
+
+@pytest.fixture
+def counted() -> Iterator[list[str]]:
+    """Features called ``"counted"``, and a list that grows with every picture they describe."""
+    calls: list[str] = []
+
+    def describe(image: np.ndarray) -> np.ndarray:
+        calls.append("")
+        return image[::8, ::8].astype(np.float32) / 12
+
+    add_features("counted", describe, version="1")
+    yield calls
+    remove_features("counted")
+
+
+def test_normal_pictures_are_described_once_and_not_before_there_is_more_to_learn(
+    counted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    normals = [photographed(seed) for seed in range(4)]
+    fitted = Normality.fit(normals, align=False, features="counted", model="subspace")
+    path = fitted.save(tmp_path / "own")
+    counted.clear()
+    model = load(path)
+    assert not counted
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(normality, "fit_kinds", interrupted)
+        model.update(photographed(20))
+    assert len(counted) == 4 + 1
+    assert len(model.names) == 4
+    model.update(photographed(20))
+    assert len(counted) == 4 + 2
+    model.update(photographed(21))
+    assert len(counted) == 4 + 3
+    assert len(model.names) == 6
 
 
 def test_a_model_without_its_pictures_is_smaller_and_says_that_it_cannot_learn(
@@ -78,6 +135,30 @@ def test_a_model_without_its_pictures_is_smaller_and_says_that_it_cannot_learn(
     assert small.score(picture) == model.score(picture)
     with pytest.raises(SettingError, match="saved without its normal pictures"):
         small.update(picture)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("line", "line.normality.safetensors"),
+        ("line.1", "line.1.normality.safetensors"),
+        ("line.safetensors", "line.safetensors"),
+        ("line.normality.safetensors", "line.normality.safetensors"),
+    ],
+)
+def test_the_name_of_the_file_is_known_before_it_is_written(
+    name: str, file: str, model: Normality, tmp_path: Path
+) -> None:
+    assert target_of(tmp_path / name) == tmp_path / file
+    assert save(model, tmp_path / name, normals=False) == tmp_path / file
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "models/.."])
+def test_a_folder_is_no_name_of_a_file(name: str, model: Normality) -> None:
+    with pytest.raises(OutputError, match="give the name of a file"):
+        target_of(name)
+    with pytest.raises(OutputError, match="give the name of a file"):
+        save(model, name)
 
 
 def test_a_file_that_exists_is_kept_unless_told_otherwise(model: Normality, tmp_path: Path) -> None:
@@ -125,8 +206,10 @@ def test_a_function_of_other_version_is_refused_and_named(tmp_path: Path) -> Non
         with pytest.raises(SettingError, match=r"fitted with the features 'halves'.*cannot be had"):
             load(path)
         add_features("halves", halves, version="2")
-        with pytest.raises(SettingError, match=r"version 1.*here they are others.*version 2"):
+        with pytest.raises(SettingError, match=r"version 1.*others.*version 2") as told:
             load(path)
+        assert "vde_nb.add_features(name, function, version=...)" in str(told.value)
+        assert vde_nb.add_features is add_features
     finally:
         remove_features("halves")
 
@@ -195,16 +278,144 @@ def test_a_newer_format_says_what_to_do(saved: Path, tmp_path: Path) -> None:
         {"normals": 7},
         {"grid": {"shape": [10**9, 10**9], "cell": [4.0, 4.0], "positional": False}},
         {"grid": {"shape": [120, 160], "cell": [0.0, 4.0], "positional": False}},
+        {"grid": {"shape": [120, 160], "cell": [4.0, 1e6], "positional": False}},
+        {"grid": {"shape": [120, 160], "cell": [4.0, 1.0], "positional": False}},
+        {"grid": {"shape": [0, 160], "cell": [4.0, 4.0], "positional": False}},
         {"settings": {"method": "normality", "align": "sideways"}},
         {"signature": "0" * 32},
         {"seed": "x"},
+        {"seed": -1},
+        {"seen": 1},
+        {"cache_bytes": -5},
+        {"cache_bytes": 0},
+        {"model": "<b>" * 1000},
+        {"kind": "<b>" * 1000},
+        {"kind": "memory"},
+        {"kind": ["subspace"]},
+        {"trials": [{"kind": "<b>", "found": 1.0, "evidence": 1.0, "defects": 1}]},
+        {"trials": [{"kind": "memory", "found": "all", "evidence": 1.0, "defects": 1}]},
     ],
 )
 def test_words_that_do_not_fit_are_refused(
     changes: dict[str, object], saved: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(WeightsError, match=r"fit the model again|Fit the model again"):
+    said = "in another way" if "signature" in changes else "what it holds does not fit"
+    with pytest.raises(WeightsError, match=said):
         load(rewritten(saved, tmp_path / "x.safetensors", **changes))
+
+
+def header_of(width: int, height: int) -> np.ndarray:
+    """A PNG file of a few bytes that claims to hold a picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(bytes(100)))
+    start = b"\x89PNG\r\n\x1a\n"
+    return np.frombuffer(start + head + body + chunk(b"IEND", b""), np.uint8)
+
+
+def filled(saved: Path, path: Path, changes: dict[str, np.ndarray], **words: object) -> Path:
+    """The same file with other arrays and words, and a digest that is right."""
+    arrays, about = container.unpack(saved)
+    path.write_bytes(container.pack({**arrays, **changes}, {**about, **words}))
+    return path
+
+
+@pytest.mark.parametrize("side", [5_000, 12_000, 40_000, 2**31 - 1])
+def test_a_claim_to_be_huge_is_refused_before_anything_is_opened(
+    side: int, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = [4.0 * side / 160, 4.0 * side / 120]
+    grid = {"shape": [side, side], "cell": cell, "positional": False}
+    fakes = {"reference": header_of(side, side)}
+    path = filled(saved, tmp_path / "x.safetensors", fakes, grid=grid)
+    monkeypatch.setattr(container, "decode", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(WeightsError, match="Fit the model again"):
+        load(path)
+
+
+@pytest.mark.parametrize("which", ["reference", "normal.2"])
+@pytest.mark.parametrize(
+    "fake",
+    [
+        header_of(40_000, 40_000),
+        header_of(160, 120),
+        np.frombuffer(png(WALL[:100]), np.uint8),
+        np.frombuffer(png(WALL.transpose(1, 0, 2)), np.uint8),
+        np.frombuffer(png(WALL)[:-40], np.uint8),
+        np.frombuffer(b"\x89PNG", np.uint8),
+        cv2.imencode(".jpg", WALL)[1],
+        np.zeros(0, np.uint8),
+        np.zeros((40, 3), np.float32),
+    ],
+)
+def test_a_picture_that_is_none_or_of_another_size_is_refused(
+    which: str, fake: np.ndarray, saved: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match="Fit the model again"):
+        load(filled(saved, tmp_path / "x.safetensors", {which: fake}))
+
+
+def test_a_picture_that_claims_to_be_larger_than_the_others_is_not_opened(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes = {"reference": header_of(12_000, 12_000)}
+    path = filled(saved, tmp_path / "x.safetensors", fakes)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(WeightsError, match="Fit the model again"):
+        load(path)
+
+
+def test_a_picture_may_not_have_more_pixels_than_the_model_takes(
+    saved: Path, tmp_path: Path
+) -> None:
+    _, about = container.unpack(saved)
+    few = {**about["settings"], "max_megapixels": 0.01}
+    with pytest.raises(WeightsError, match="Fit the model again"):
+        load(rewritten(saved, tmp_path / "x.safetensors", settings=few))
+
+
+def test_pictures_in_memory_are_in_proportion_to_the_file() -> None:
+    small = np.zeros(50_000, np.uint8)  # a plain area packs well
+    arrays = {"reference": small} | {f"normal.{number}": small for number in range(10)}
+    container.check_room(arrays, (4000, 4000), 200)
+    with pytest.raises(ValueError, match="11 pictures"):
+        container.check_room(arrays, (4000, 4000), 15)
+    arrays |= {f"shown.{number}": small for number in range(200)}
+    with pytest.raises(ValueError, match="211 pictures"):
+        container.check_room(arrays, (4000, 4000), 200)
+    # Photographs of that size do not pack so well, however many there are.
+    photograph = np.broadcast_to(np.uint8(0), 20_000_000)
+    container.check_room(dict.fromkeys(arrays, photograph), (4000, 4000), 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("timm:vit_small_patch14_dinov2.lvd142m", r"https://huggingface.co/timm/vit_small"),
+        ("dinov2_small", r"88 MB from https://huggingface.co/facebook/dinov2-small"),
+        ("dinov3_small", r"First accept its licence"),
+    ],
+)
+def test_reading_a_file_downloads_nothing_whatever_it_names(
+    name: str, said: str, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("timm")
+    pytest.importorskip("transformers")
+    for variable in ("VDE_NB_OFFLINE", "HF_HUB_OFFLINE", "VDE_NB_WEIGHTS", "HF_HUB_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("VDE_NB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(weights, "fetch", lambda *_, **__: pytest.fail("it was downloaded"))
+    features = {"name": name, "identity": "x", "layers": "middle", "zoom": 0.0}
+    path = rewritten(saved, tmp_path / "x.safetensors", features=features)
+    with pytest.raises(WeightsError, match=said) as told:
+        load(path)
+    assert f"`vde-nb weights download {name}`" in str(told.value)
+    assert str(path) in str(told.value)
 
 
 def test_an_unknown_kind_is_named(saved: Path, tmp_path: Path) -> None:

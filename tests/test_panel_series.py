@@ -14,8 +14,10 @@ import pytest
 import vde_nb as vde
 from tests.panel_tools import FakeViewer
 from vde_nb.panel import Panel
+from vde_nb.panel._files import MOST
 from vde_nb.panel._scores import level_of
 from vde_nb.panel._series import frame_pairs
+from vde_nb.panel._session import restore
 
 QUIET: dict[str, Any] = {
     "method": "robust",
@@ -308,5 +310,24 @@ def test_a_folder_is_a_series(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / name), scene(1))
     assert [one.name for one in frame_pairs(scene(0), tmp_path)] == ["b9.png", "b10.png"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(vde.ImageError, match="no picture"):
+    with pytest.raises(vde.SettingError, match="no picture"):
         frame_pairs(scene(0), tmp_path / "empty")
+
+
+def test_no_frame_of_a_large_folder_is_left_out(tmp_path: Path) -> None:
+    count = MOST + 10
+    for number in range(count):
+        (tmp_path / f"frame {number}.png").touch()
+    (tmp_path / "._frame 3.png").touch()
+    found = [one.name for one in frame_pairs(scene(0), tmp_path)]
+    assert found == [f"frame {number}.png" for number in range(count)]
+
+
+def test_a_session_says_that_the_model_stands_outside_of_its_settings(panel: Panel) -> None:
+    for name, where in (("model", "beside them"), ("nudge", "with each pair")):
+        session = panel.session()
+        session["settings"][name] = "x"
+        with pytest.raises(
+            vde.SettingError, match=f"{name}'.* stands outside of settings, {where}"
+        ):
+            restore(panel, session)

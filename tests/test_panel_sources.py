@@ -11,13 +11,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.panel_stand_in import StandIn, picture
 from vde_nb import ImageError, samples
+from vde_nb._decode import ENDINGS
 from vde_nb._png import png
+from vde_nb._text import natural
+from vde_nb.evaluate import load_masks
 from vde_nb.images import load
+from vde_nb.normality._prepare import sources as normality_sources
 from vde_nb.panel import _sources
-from vde_nb.panel._files import MOST, Listing, Root, natural, paired
+from vde_nb.panel._files import MOST, Listing, Root, paired
 from vde_nb.panel._origin import Sample, Upload, Variable, as_sample, variables
 from vde_nb.panel._sources import Sources, build_sources, thumbnail
 
@@ -58,6 +63,30 @@ def pick(sources: Sources, side: str, kind: str) -> Any:
 def test_pictures_and_folders_are_listed_as_people_sort_them(folder: Path) -> None:
     assert Root(folder).list() == Listing("", ("sub",), ("b9.PNG", "b10.png"))
     assert Root(folder).list("sub") == Listing("sub", ("deep",), ("c.png",))
+
+
+def test_a_folder_holds_the_same_pictures_for_everybody(folder: Path) -> None:
+    """Panel, models of normality, and masks to measure by: one list of endings."""
+    made = [f"{number}{ending}" for number, ending in enumerate(sorted(ENDINGS))]
+    for part in ("reference", "current", "masks"):
+        (folder / part).mkdir()
+        for name in made:
+            (folder / part / name.upper()).write_bytes(png(picture()))
+    upper = [name.upper() for name in made]
+    assert list(Root(folder).list("masks").files) == upper
+    assert [Path(name).name for name, _ in normality_sources(folder / "masks")] == upper
+    assert {pair.name for pair in load_masks(folder)} == {str(n) for n in range(len(made))}
+
+
+@pytest.mark.parametrize("ending", sorted(ENDINGS))
+def test_what_is_listed_can_be_opened(tmp_path: Path, ending: str) -> None:
+    Image.init()
+    kind = Image.registered_extensions().get(ending)
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow cannot write {ending}")
+    grey = Image.fromarray(picture()).convert("1" if ending == ".pbm" else "L")
+    grey.save(tmp_path / f"a{ending}")
+    assert load(tmp_path / f"a{ending}").array.shape == picture().shape
 
 
 OUTSIDE = ["..", "../above.png", "sub/../../above.png", "/etc/passwd", "sub/..", "C:\\x.png", "\0"]

@@ -145,6 +145,27 @@ def test_a_shadow_is_environmental_and_still_there() -> None:
     assert largest.severity == "minor"
 
 
+def test_a_shadow_that_a_person_points_at_stays_a_shadow() -> None:
+    picture = samples.load("wall").reference
+    current = samples.stress(shadowed(picture), 4, defects=(), nuisances={"noise": 2}).current
+    fused = semantic(picture, current, fuse=True)
+    shadow = max(fused.anomalies, key=lambda one: one.area)
+    assert shadow.type == "environmental"
+    (pointed,) = [
+        one for one in fused.prompted([{"box": shadow.box}]).anomalies if one.origin == "prompted"
+    ]
+    assert (pointed.type, pointed.severity) == ("environmental", "minor")
+    assert pointed.evidence["semantic_agrees"] == 0
+    x, y, w, _ = shadow.box
+    beside = fused.prompted([{"box": (2, 2, 30, 30)}, {"box": (0, 0, x + w, y + 6)}])
+    for one in beside.anomalies:
+        if one.origin == "prompted":
+            assert one.type != "environmental", "next to nothing of it was found"
+    alone = semantic(picture, current)
+    pointed, *_ = alone.prompted([{"box": shadow.box}]).anomalies
+    assert pointed.type != "environmental", "one method alone tells nothing"
+
+
 def test_what_both_methods_see_is_kept_as_what_it_is() -> None:
     picture = samples.load("wall").reference
     pair = samples.stress(picture, 5, defects=("added", "crack"), nuisances={"noise": 2})
@@ -222,6 +243,75 @@ def test_a_function_of_the_users_describes_as_well() -> None:
     assert (result.mask & pair.truth.mask).any()
 
 
+def test_a_comparison_made_again_is_described_by_its_own_function() -> None:
+    picture = samples.load("wall").reference
+    changed = picture.copy()
+    changed[100:150, 100:160] = 255 - changed[100:150, 100:160]
+    first = semantic(picture, changed, features=lambda image: image[4::8, 4::8])
+    semantic(picture, changed, features=lambda image: 0.0 * image[4::8, 4::8])
+    assert first.anomalies
+    again = first.again(threshold=51)
+    assert [one.box for one in again.anomalies] == [one.box for one in first.anomalies]
+
+
+def test_a_function_that_fails_says_at_which_picture() -> None:
+    picture = samples.load("wall").reference
+    calls = iter((False, True))
+
+    def picky(image: np.ndarray) -> np.ndarray:
+        assert not next(calls), "too dark"
+        return image[::8, ::8]
+
+    with pytest.raises(SettingError, match=r"picky.*the current picture.*AssertionError: too dark"):
+        semantic(picture, picture, features=picky)
+
+
+def test_what_is_decided_is_hot() -> None:
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (120, 160, 3), np.uint8), (0, 0), 3)
+    for step in (10, 15):
+        changed = picture.copy()
+        changed[40:70, 50:90] += np.uint8(step)
+        result = semantic(picture, changed)
+        assert result.anomalies and result.score is not None and result.score > 1
+        assert result.heatmap[result.mask].max() > result.threshold
+    assert semantic(picture, picture).heatmap.max() == 0
+
+
+def test_fewer_alarms_may_be_asked_for_than_two_methods_can_share() -> None:
+    pair = samples.stress(samples.load("wall").reference, 5, defects=("added",), nuisances="none")
+    strict, usual = (
+        semantic(pair.reference, pair.current, fuse=True, false_alarms=rate)
+        for rate in (0.0001, 0.05)
+    )
+    assert strict.settings.difference.false_alarms == 0.0001
+    assert strict.anomalies
+    assert strict.clean_heatmap.mean() < usual.clean_heatmap.mean()
+
+
+def test_each_of_two_fused_methods_may_raise_half_of_the_alarms() -> None:
+    pair = samples.stress(samples.load("wall").reference, 5, defects=("added",), nuisances="none")
+    fused = semantic(pair.reference, pair.current, fuse=True, false_alarms=0.08)
+    alone = semantic(pair.reference, pair.current, false_alarms=0.04)
+    robust = compare(pair.reference, pair.current, false_alarms=0.04, cache=None, segmenter="none")
+    both = np.maximum(alone.clean_heatmap, robust.clean_heatmap)
+    np.testing.assert_array_equal(fused.clean_heatmap, both)
+
+
+def test_settings_of_models_are_said_to_be_of_no_use_to_others() -> None:
+    picture = samples.load("wall").reference
+
+    def tiles(image: np.ndarray) -> np.ndarray:
+        return image[::8, ::8]
+
+    assert not any("not used" in note for note in semantic(picture, picture).notes)
+    for function, name in ({}, "embedded"), ({"features": tiles}, "tiles"):
+        how: dict[str, Any] = {"feature_layers": "last", "feature_zoom": 2.0, **function}
+        said = " ".join(semantic(picture, picture, **how).notes)
+        for setting in ("feature_layers", "feature_zoom"):
+            assert f"{setting} is not used by features='{name}" in said
+
+
 def test_features_that_change_their_grid_are_an_error_for_people() -> None:
     picture = samples.load("wall").reference
     grids = iter(((3, 4, 5), (3, 5, 5)))
@@ -241,7 +331,7 @@ def test_a_transformer_that_looks_at_patches_alone_finds_the_place(
         changed[42:75, 60:100] = 255 - changed[42:75, 60:100] // 3
         how: dict[str, Any] = {"features": "t_semantic", "feature_zoom": 2.0}
         result = semantic(picture, changed, **how)
-        assert not any("embedded" in note for note in result.notes)
+        assert not any("embedded" in note or "not used" in note for note in result.notes)
         (found,) = result.anomalies
         assert found.mask[50:68, 68:92].all()
         assert found.mask.sum() < 2.5 * 33 * 40
@@ -325,6 +415,30 @@ def test_the_place_is_taken_out_of_features_that_hold_it() -> None:
         )
         ratios[positional] = found.cosine[10, 12]
     assert ratios[True] > 5 * ratios[False]
+
+
+@pytest.mark.parametrize("grid", [(2, 4), (3, 3), (3, 4), (4, 5)])
+def test_place_is_not_fitted_to_a_handful_of_cells(grid: tuple[int, int]) -> None:
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        one = rng.normal(0, 40, (*grid, 6))
+        two = one + rng.normal(0, 0.2, one.shape)
+        for positional, most in found.items():
+            result = semantic_difference(
+                features(one, 30.0, positional), features(two, 30.0, positional)
+            )
+            most.append(float(result.evidence.max()) / semantic_level(result.compared))
+    assert max(found[True]) < 1.3 * max(found[False])
+
+
+def test_a_handful_of_cells_is_said_to_tell_little() -> None:
+    picture = samples.load("wall").reference
+    for grid, few in (((6, 7), True), ((6, 8), False)):
+        result = semantic(
+            picture, picture, features=lambda image, grid=grid: cv2.resize(image, grid[::-1])
+        )
+        assert any("too few to tell" in note for note in result.notes) == few
 
 
 def test_a_fifth_of_the_picture_changed_does_not_become_the_measure() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import re
+import weakref
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,14 @@ from vde_nb.errors import ImageError, OutputError, SettingError
 from vde_nb.evaluate import auroc, iou
 from vde_nb.normality._drift import drift_of
 from vde_nb.normality._follow import Follower
+from vde_nb.normality._prepare import sources
 from vde_nb.normality._times import given_times, taken_at, timeline
 from vde_nb.normality._tracks import Sighting, Track
 from vde_nb.normality._trend import trend
 from vde_nb.normality.series import Series, series
 
 NOON = datetime(2026, 11, 23, 12, 0)
+EAST = timezone(timedelta(hours=14))
 
 
 # Times --------------------------------------------------------------------------------------------
@@ -55,7 +59,9 @@ NOON = datetime(2026, 11, 23, 12, 0)
 def test_names_tell_times_in_many_ways(name):
     found = timeline([name])
     assert found.times == (datetime(2026, 11, 23, 14, 30),)
-    assert found.source == "file names" and not found.notes
+    assert found.source == "file names"
+    told = "Times were read from the names of the files; the first is 2026-11-23 14:30:00."
+    assert found.notes == (told,)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,42 @@ def test_names_tell_times_in_many_ways(name):
 )
 def test_a_counter_is_no_time(name):
     assert timeline([name]).times == (None,)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"part_20260101_{number:04d}.png" for number in range(1, 31)],
+        [f"part_20260101_{number:04d}.png" for number in range(1, 100)],  # 0060 is no clock
+        [f"part_20260101_{number:04d}.png" for number in (1, 2, 4, 5, 9)],  # some were deleted
+        [f"20260101{number:06d}.png" for number in range(8)],
+        [f"2026-01-01/{number:04d}.png" for number in range(3)],
+        [f"part_2026010{1 + number // 4}_{number:04d}.png" for number in range(30)],
+        [f"{1_000_000_001 + number}.png" for number in range(30)],
+    ],
+)
+def test_digits_that_rise_by_one_count_and_are_no_clock(names):
+    found = timeline(names)
+    assert found.source == "order" and set(found.times) == {None}
+    assert found.order == tuple(range(len(names)))
+    assert "taken for a counter" in found.notes[0] and "times=" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"cam_20260101_{clock}.png" for clock in ("1200", "1230", "1300")],
+        [f"cam_20260101_{clock}.png" for clock in ("1258", "1259", "1300")],
+        [f"{1_795_444_200 + 60 * number}.png" for number in range(5)],
+        [f"20261123T14300{number}.png" for number in range(5)],
+        [f"2026-11-23_14-30-0{number}.png" for number in range(5)],
+        [f"100000000{number}_2026-11-23_14-{number}0.png" for number in range(5)],
+        ["20261123_1430.png", "20261123_143030.png", "20261123_1431.png"],
+    ],
+)
+def test_what_rises_like_a_clock_is_one(names):
+    found = timeline(names)
+    assert found.source == "file names" and list(found.times) == sorted(set(found.times))
 
 
 def test_pictures_of_one_day_are_not_ordered_by_the_date_alone():
@@ -83,7 +125,7 @@ def test_pictures_are_sorted_by_the_times_in_their_names(order):
     names = [f"{NOON + timedelta(minutes=7 * step):%Y%m%d_%H%M%S}.jpg" for step in order]
     found = timeline(names)
     assert [order[number] for number in found.order] == list(range(8))
-    assert bool(found.notes) == (list(order) != list(range(8)))
+    assert any("sorted" in note for note in found.notes) == (list(order) != list(range(8)))
 
 
 def test_times_of_some_pictures_only_tell_no_order():
@@ -117,6 +159,7 @@ def test_a_camera_that_wrote_the_time_into_its_files_is_believed(tmp_path):
     early = photographed(tmp_path / "b.jpg", "2026:11:23 12:00:00")
     found = timeline([late, early])
     assert found.source == "EXIF" and found.order == (1, 0)
+    assert "EXIF" in found.notes[0] and "12:00:00" in found.notes[0]
     assert taken_at(late) == datetime(2026, 11, 23, 14, 30)
 
 
@@ -124,10 +167,30 @@ def test_names_against_exif_tell_no_order(tmp_path):
     one = photographed(tmp_path / "20261123_120000.jpg", "2026:11:23 14:30:00")
     two = photographed(tmp_path / "20261123_130000.jpg", "2026:11:23 12:30:00")
     found = timeline([one, two])
-    assert found.source == "order" and "EXIF" in found.notes[0]
+    assert found.source == "order" and "different orders" in found.notes[0]
     # A clock in another time zone is no contradiction.
     three = photographed(tmp_path / "20261123_140000.jpg", "2026:11:23 15:30:00")
     assert timeline([one, three]).source == "file names"
+
+
+def test_a_camera_whose_clock_was_never_set_is_told_as_that(tmp_path):
+    names = [
+        photographed(tmp_path / f"20261123_1{hour}0000.jpg", f"2015:01:01 0{hour}:00:00")
+        for hour in range(3)
+    ]
+    (note,) = timeline(names).notes
+    assert "days apart" in note and "order" not in note.partition(".")[0]
+    near = photographed(tmp_path / "20261124_100000.jpg", "2026:11:23 16:00:00")
+    assert "18 h apart" in timeline([near]).notes[0]
+
+
+def test_where_names_count_the_camera_is_asked(tmp_path):
+    names = [
+        photographed(tmp_path / f"20260101_000{number}.jpg", f"2026:01:01 1{number}:00:00")
+        for number in (1, 2, 3)
+    ]
+    found = timeline(names)
+    assert found.source == "EXIF" and found.times[2] == datetime(2026, 1, 1, 13)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe1\x00\x10Exif\0\0II*\0", b"no picture"])
@@ -155,11 +218,24 @@ def test_times_can_be_handed_over_in_several_ways():
         ("2026-11-23", "must be a list"),
         (["2026-11-23T13:00:00+01:00", NOON], "some have none"),
         ([float("nan"), NOON], "number 1"),
+        ([None] * 3, "3 for 2 pictures"),
+        ([np.datetime64("NaT"), NOON], "number 1"),
+        ([NOON.replace(tzinfo=EAST), datetime.min.replace(tzinfo=EAST)], "number 2 is 0001"),
     ],
 )
 def test_what_is_no_time_is_said(times, said):
     with pytest.raises(SettingError, match=said):
         given_times(times, 2)
+
+
+def test_a_time_that_pandas_does_not_know_is_none():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(SettingError, match="number 2 is NaT"):
+        given_times(pd.to_datetime(["2026-11-23", None]), 2)
+
+
+def test_times_that_are_all_unknown_are_as_good_as_none_handed_over():
+    assert given_times([None, None], 2) is None
 
 
 # Trend and drift ----------------------------------------------------------------------------------
@@ -206,8 +282,18 @@ def test_a_scene_that_stays_does_not_drift():
     rng = np.random.default_rng(3)
     drift = drift_of(0.2 + rng.normal(0, 0.03, 50), [None] * 50)
     assert not drift.drifting and "stays at 0.2" in drift.text and drift.per == "100 frames"
+
+
+def test_too_few_frames_are_said_to_be_and_no_others():
     few = drift_of([0.1, np.nan, 0.2, 0.3], [None] * 4)
-    assert not few.drifting and "too few" in few.text
+    assert not few.drifting and few.text.startswith("3 of 4 frames are too few")
+    assert drift_of([0.1], [NOON]).text.startswith("One frame is too few")
+    gone = drift_of([np.nan] * 8, [NOON + timedelta(hours=step) for step in range(8)])
+    assert "not one frame was judged" in gone.text and "few" not in gone.text
+    # All that were judged are of one time: they count as evenly spaced, as if all were.
+    values = [*np.linspace(0.2, 0.6, 12), np.nan]
+    drift = drift_of(values, [NOON] * 12 + [NOON + timedelta(days=1)])
+    assert drift.drifting and drift.per == "100 frames"
 
 
 # Tracks -------------------------------------------------------------------------------------------
@@ -427,11 +513,20 @@ def test_a_folder_is_taken_in_the_order_of_its_times(tmp_path, model, shots):
         cv2.imwrite(str(tmp_path / name), shots[step])
     found = series(model, tmp_path)
     assert [row.count for row in found] == [0, 0, 1, 2]
-    assert found.times[0] == NOON and "sorted" in found.notes[0]
+    assert found.times[0] == NOON and "sorted" in found.notes[1]
     assert Path(found[0].name).name.startswith("z_")
     assert len(found.comparison(4).anomalies) == 2
-    with pytest.raises(SettingError, match="from 1 to 4"):
-        found.comparison(5)
+    assert len(found.comparison(np.int64(4)).anomalies) == 2
+    for number in (5, 0, "a", 1.5, True, None):
+        with pytest.raises(SettingError, match="from 1 to 4"):
+            found.comparison(number)
+
+
+def test_a_folder_is_read_without_what_is_no_picture_of_it(tmp_path):
+    for name in ("b10.PNG", "\u00b2.png", "b9.ppm", "._b9.ppm", ".x.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    assert [Path(name).name for name, _ in sources(tmp_path)] == ["b9.ppm", "b10.PNG", "\u00b2.png"]
 
 
 def test_a_damaged_frame_is_skipped_and_named_and_the_rest_goes_on(tmp_path, model, shots):
@@ -446,20 +541,26 @@ def test_a_damaged_frame_is_skipped_and_named_and_the_rest_goes_on(tmp_path, mod
     assert np.isnan(found.scores[1]) and found[1].count == 0
     assert "Skipped 3 of 6" in found.notes[0] and "frame_1.png" in found.notes[0]
     assert found.tracks[0].gaps == 0
-    assert "3 skipped" in repr(found)
+    assert "3 not judged" in repr(found) and found.judged == 3
+    assert "3 not judged" in found._repr_html_()
 
 
 def test_a_generator_is_worked_off_one_frame_at_a_time(model, shots):
-    alive = []
+    made: list[weakref.ref[np.ndarray]] = []
 
     def stream():
-        for number, picture in enumerate(shots[:4]):
-            alive.append(number)
+        for source in (*shots[:3], np.zeros((50, 160, 3), np.uint8), shots[3]):
+            gc.collect()
+            assert not any(reference() is not None for reference in made)
+            picture = source.copy()
+            made.append(weakref.ref(picture))
             yield picture
+            del picture
 
     found = series(model, stream())
-    assert [row.count for row in found] == [0, 0, 1, 2] and found[2].name == "picture 3"
-    assert found.when(2) == "frame 3" and found.times == (None,) * 4
+    assert len(made) == 5 and found[3].skipped
+    assert [row.count for row in found] == [0, 0, 1, 0, 2] and found[2].name == "picture 3"
+    assert found.when(2) == "frame 3" and found.times == (None,) * 5
     with pytest.raises(SettingError, match="generator"):
         found.comparison(1)
 
@@ -486,6 +587,9 @@ def test_settings_of_a_comparison_can_be_given(model, shots):
     assert [row.count for row in series(model, shots[:4], min_area=100_000)] == [0] * 4
     with pytest.raises(TypeError, match="treshold"):
         series(model, shots, treshold=3)
+    for fixed in ("method", "model", "reference"):
+        with pytest.raises(SettingError, match=f"{fixed} cannot be set"):
+            series(model, shots, **{fixed: "robust"})
 
 
 def test_nothing_to_judge_is_said(model, tmp_path):
@@ -505,6 +609,17 @@ def test_a_wrong_number_of_times_is_said_before_the_work(model, shots):
     for images in (shots, samples._series.Shots(shot, range(9))):
         with pytest.raises(SettingError, match="2 for 9 pictures"):
             series(Never(), images, [NOON, NOON])  # type: ignore[arg-type]
+    for times in ([NOON, "later"], 5):
+        with pytest.raises(SettingError, match=r"later|must be a list"):
+            series(Never(), iter(shots), times)  # type: ignore[arg-type]
+
+
+def test_the_times_of_a_series_can_be_handed_over_again_even_if_unknown(model, shots):
+    first = series(model, shots[:2])
+    assert series(model, shots[:2], first.times).times == (None, None)
+    assert series(model, iter(shots[:2]), [None, None]).times == (None, None)
+    with pytest.raises(SettingError, match="1 for 2 pictures"):
+        series(model, iter(shots[:2]), [None])
 
 
 def test_progress_tells_each_frame_and_can_end_the_work(model, shots):
@@ -571,7 +686,10 @@ def test_skipped_frames_are_gaps_in_the_curve(model, shots, tmp_path):
     assert np.isnan(figure.axes[0].lines[1].get_ydata()).tolist() == [False, True, False]
     everything = series(model, [tmp_path / "gone.png"])
     everything.plot().canvas.draw()
-    assert "1 skipped" in everything._repr_html_() and "too few" in everything.drift.text
+    page = everything._repr_html_()
+    assert "Not one picture could be judged" in page and "Nothing found" not in page
+    assert repr(everything) == "Series(1 frame, not one of them judged)"
+    assert "not one frame was judged" in everything.drift.text
 
 
 def test_a_model_of_normality_finds_what_a_camera_saw():
@@ -583,6 +701,9 @@ def test_a_model_of_normality_finds_what_a_camera_saw():
     assert auroc(list(found.scores[there]), list(found.scores[~there])) > 0.9
     assert found.times == days.times
     added = next(event for event in days.events if event.story == "comes back")
-    overlap = iou([track.box for track in found.tracks], [added.box])[:, 0]
-    assert overlap.max() > 0.25
-    assert found.tracks[int(overlap.argmax())].first == added.frames[0]
+    # As it was first seen: later a neighbour may have grown into it.
+    overlap = iou([track.boxes[track.first] for track in found.tracks], [added.box])[:, 0]
+    assert overlap.max() > 0.5
+    track = found.tracks[int(overlap.argmax())]
+    assert track.first == added.frames[0] and track.last == added.frames[-1]
+    assert "came back" in track.story and track.frames == len(added.frames)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vde_nb._console import safe, say
-from vde_nb.errors import OutputError, SettingError
+from vde_nb._table import Table
+from vde_nb.errors import ImageError, OutputError, SettingError
 
 if TYPE_CHECKING:
+    from vde_nb.normality._choose import Trial
     from vde_nb.normality.series import Series
 
 __all__ = ["SUMMARY", "add_options", "run"]
@@ -20,7 +22,9 @@ __all__ = ["SUMMARY", "add_options", "run"]
 SUMMARY = "Learn what is normal, and judge pictures by it."
 
 _END = """\
-exit status: 0 all is well, 1 series found anomalies, 2 an error
+exit status: 0 all is well, 1 series found anomalies, 2 an error, or series could judge no
+         picture. Single pictures that cannot be judged are listed as skipped, with the reason:
+         0 and 1 tell of the others only
 example: vde-nb normality fit good/ --out line.normality.safetensors
          vde-nb normality series line.normality.safetensors today/ --out today
 one picture: vde-nb compare picture.jpg --method normality --model line.normality.safetensors"""
@@ -86,13 +90,18 @@ def _say(text: str) -> None:
 
 def _fit(options: argparse.Namespace) -> int:
     from vde_nb.normality import Normality
+    from vde_nb.normality._file import target_of
 
     _folder(options.folder)
+    target = target_of(options.out)
     # told before minutes of work, not after them
-    if options.out.exists() and not options.overwrite:
-        raise OutputError(f"{options.out} is there already; --overwrite replaces it.")
-    if not options.out.absolute().parent.is_dir():
-        raise OutputError(f"There is no folder {options.out.absolute().parent} for the model.")
+    for path in (options.out, target):
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder: --out names the file that the model goes into.")
+    if target.exists() and not options.overwrite:
+        raise OutputError(f"{target} is there already; --overwrite replaces it.")
+    if not target.absolute().parent.is_dir():
+        raise OutputError(f"There is no folder {target.absolute().parent} for the model.")
     model = Normality.fit(
         options.folder,
         options.reference,
@@ -101,9 +110,9 @@ def _fit(options: argparse.Namespace) -> int:
         model=options.kind,
         seed=options.seed,
     )
-    model.save(options.out, overwrite=options.overwrite, normals=not options.small)
+    written = model.save(target, overwrite=options.overwrite, normals=not options.small)
     lines = [*_wrapped(model.notes), *_table_of(model.table())]
-    _say("\n".join([*lines, "", f"Written: {options.out}"]))
+    _say("\n".join([*lines, "", f"Written: {written}"]))
     return 0
 
 
@@ -126,6 +135,8 @@ def _series(options: argparse.Namespace) -> int:
     lines = [*_rows(found), "", *_tracks(found), *_wrapped((*found.notes, str(found.drift)))]
     lines += ["", "Written:", *(f"  {path}" for path in files)] if files else []
     _say("\n".join(lines))
+    if not found.judged:
+        raise ImageError(f"Not one of the pictures in {options.folder} could be judged.")
     return 1 if found.tracks else 0
 
 
@@ -164,14 +175,33 @@ def _rows(found: Series) -> list[str]:
 
 
 def _tracks(found: Series) -> list[str]:
+    if not found.judged:
+        return []
+    left_out = f" {len(found.skipped)} not judged." if found.skipped else ""
     if not found.tracks:
-        return ["No anomalies."]
+        return [f"No anomalies.{left_out}"]
     count = len(found.tracks)
-    return [f"{count} {'anomaly' if count == 1 else 'anomalies'} over time:", repr(found.table), ""]
+    return [
+        f"{count} {'anomaly' if count == 1 else 'anomalies'} over time.{left_out}",
+        repr(found.table),
+        "",
+    ]
 
 
-def _table_of(trials: list[Any]) -> list[str]:
-    return ["", *map(str, trials)] if trials else []
+def _table_of(trials: Sequence[Trial]) -> list[str]:
+    """How the kinds did among which one was chosen."""
+    rows = [
+        {
+            "kind": trial.kind,
+            "faint defects found": f"{trial.found:.0%}",
+            "their evidence": f"{trial.evidence:.2f}",
+        }
+        for trial in trials
+    ]
+    if not rows:
+        return []
+    said = f"Tried on the normal pictures, with {trials[0].defects} made-up defects:"
+    return ["", said, repr(Table(rows))]
 
 
 def _wrapped(notes: tuple[str, ...]) -> list[str]:

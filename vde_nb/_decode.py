@@ -42,8 +42,10 @@ SUPPORTED = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, PPM, TGA"
 #: Endings, in lower case, of the files in a folder that are taken for pictures. Whether they are
 #: is told by their content.
 ENDINGS = frozenset(
-    f".{ending}"
-    for ending in "bmp gif jp2 jpe jpeg jpg pbm pgm png ppm tga tif tiff webp".split()
+    [
+        *(".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
+        *(".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
+    ]
 )
 TRUNCATED = "is truncated: the file ends before the picture does; copy or save it again"
 _UNREADABLE = "is damaged, or of a kind that cannot be decoded; save it again as an 8-bit PNG"

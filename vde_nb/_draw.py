@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from vde_nb._tags import DARK, Colour, place_tags, ramp, stamp
 from vde_nb.detect import Box
+from vde_nb.methods.base import ENVIRONMENTAL
 
 if TYPE_CHECKING:
     from vde_nb.comparison import Anomaly, Comparison
@@ -58,8 +59,7 @@ _TYPE_COLOURS: tuple[Colour, ...] = (
     (200, 200, 200),
 )
 
-#: What is taken for a shadow or a reflection: a colour of its own, and hatched.
-ENVIRONMENTAL = "environmental"
+#: What is taken for a shadow or a reflection has a colour of its own, and is hatched.
 _ENVIRONMENTAL_COLOUR: Colour = (153, 142, 195)
 
 #: Start of the checksum that picks a type's colour; with this one the built-in types differ.

@@ -239,9 +239,9 @@ def _compare(options: argparse.Namespace) -> int:
             say(f"vde-nb: note: {_option(one)} is not used by {method}", to=sys.stderr)
         elif one not in declarations(method, segmenter or "graphcut"):
             say(f"vde-nb: note: {_option(one)} is used by models only", to=sys.stderr)
+    pictures = [one for one in (options.reference, options.current) if one is not None]
     result = compare(
-        options.reference,
-        options.current,
+        *pictures,
         method=method,
         preset=options.preset,
         cache=None,  # a process that compares once finds nothing again: spare the hashing

@@ -26,7 +26,7 @@ from vde_nb.classify import (
 from vde_nb.comparison import Anomaly, to_original_box
 from vde_nb.images import Placement
 from vde_nb.methods import Finding
-from vde_nb.methods.base import Measure
+from vde_nb.methods.base import AGREES, ENVIRONMENTAL, Measure
 from vde_nb.segment import Outline, Prompt
 from vde_nb.settings import Settings
 from vde_nb.stages import StageCache
@@ -39,6 +39,8 @@ Points: TypeAlias = tuple[tuple[int, int], ...]
 
 #: Most that a region counts whose type the method told: just minor.
 _MILD = 0.32
+#: Share of what a person points at that must have been found for the method to tell its type.
+_FOUND = 0.3
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,10 @@ def describe_prompted(
     measure
         What the method has to add to the evidence.
     """
-    changed = np.zeros(heatmap.shape, np.bool_)
+    found = np.zeros(heatmap.shape, np.bool_)
     for one in detected:
-        changed[one.y : one.y + one.h, one.x : one.x + one.w] |= one.outline
+        found[one.y : one.y + one.h, one.x : one.x + one.w] |= one.outline
+    changed = found.copy()
     for outline in outlines:
         if outline is not None:
             x, y, w, h = outline.box
@@ -145,6 +148,7 @@ def describe_prompted(
             continue
         region = _region(outline, images, heatmap, changed)
         label = _measured(classify(region, classifier, otherwise=otherwise), region, measure)
+        label = _named(label, _told(label, region, found))
         points = tuple((x, y) for x, y, on in prompt.points if on)
         anomaly = _anomaly(region, label, points, images, placement)
         made.append(replace(anomaly, origin="prompted"))
@@ -179,6 +183,14 @@ def _named(label: Label, told: str | None) -> Label:
         return label
     mild = min(label.severity_score, _MILD)
     return replace(label, type=told, severity=SEVERITIES[0], confidence=1.0, severity_score=mild)
+
+
+def _told(label: Label, region: Region, found: Bool) -> str:
+    """The type that the method tells of what a person points at, as of what it found itself."""
+    if all(label.evidence.get(name, 1.0) for name in AGREES):
+        return ""
+    under = region.crop(found)[region.mask]
+    return ENVIRONMENTAL if under.mean() >= _FOUND else ""
 
 
 def _measured(label: Label, region: Region, measure: Measure | None) -> Label:

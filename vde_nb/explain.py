@@ -13,10 +13,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._draw import ENVIRONMENTAL, by_severity, draw_reduced, reduce_map, reduce_picture
+from vde_nb._draw import by_severity, draw_reduced, reduce_map, reduce_picture
 from vde_nb.comparison import Comparison
 from vde_nb.difference import pixel_maps
 from vde_nb.errors import SettingError
+from vde_nb.features import describe_features
+from vde_nb.features.choosing import EMBEDDED, MEANWHILE, is_function
+from vde_nb.methods.base import ENVIRONMENTAL
 from vde_nb.settings import CALIBRATED
 
 __all__ = ["Step", "explain"]
@@ -144,10 +147,18 @@ _HEAT = {
 def _decided_by(comparison: Comparison) -> tuple[str, str]:
     """Title and sentence of the step that turns pictures into heat."""
     title, said = _HEAT[comparison.method]
-    how = comparison.settings.difference
-    if comparison.method == "semantic" and how.features != "embedded":
-        said = said.replace("its colours, texture and directions", f"the model {how.features}")
+    if comparison.method == "semantic":
+        said = said.replace("its colours, texture and directions", _described_by(comparison))
     return title, said
+
+
+def _described_by(comparison: Comparison) -> str:
+    """What the pictures were described by, which need not be what was asked for."""
+    name = comparison.settings.difference.features
+    if name == EMBEDDED or any(note.endswith(MEANWHILE) for note in comparison.notes):
+        return "its colours, texture and directions"
+    kind = "function" if is_function(name) else "model"
+    return f"the {kind} {describe_features(name)[0]}"
 
 
 def _aligned(comparison: Comparison) -> str:
@@ -200,13 +211,18 @@ def _differences(
 
 def _cleaned(comparison: Comparison) -> str:
     rules = comparison.settings.detect
-    if comparison.method in ("robust", "normality"):
-        said = "Places with enough evidence grow into what is hot around them"
-    elif rules.open_iterations:
-        said = "Opening removes specks"
-    else:
-        said = "Nothing is opened, so specks stay"
-    return f"{said}{', and closing joins fragments' if rules.close_iterations else ''}."
+    said = []
+    if comparison.method in CALIBRATED:
+        said.append("places with enough evidence grow into what is hot around them")
+    if rules.open_iterations:
+        said.append("opening removes specks")
+    elif not said:
+        said.append("nothing is opened, so specks stay")
+    if rules.close_iterations:
+        said.append("closing joins fragments")
+    *most, last = said
+    told = f"{', '.join(most)}, and {last}" if most else last
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def _mask(comparison: Comparison) -> str:

@@ -51,6 +51,14 @@ test("the highest score has room above it, and heights rise with scores", () => 
   assert.equal(curveHeight(1e9, top), 1);
 });
 
+test("a level of zero before any score is known draws at the bottom and not at no number", () => {
+  const top = curveTop(scored(null, undefined), 0);
+  assert.equal(curveHeight(0, top), 0);
+  assert.deepEqual(curveMarks(0, top, 60), [0]);
+  assert.equal(curveHeight(0, curveTop(scored(0, 0), 0)), 0);
+  assert.ok(curveHeight(3, curveTop(scored(0, 3), 0)) > 0.8);
+});
+
 test("marks on the axis never touch, and the level is always among them", () => {
   for (const top of [2, 3, 8, 19, 80, 900, 5000]) {
     for (const level of [1, 0.7, 2.3]) {

@@ -55,7 +55,8 @@ _TAIL, _TOGETHER = 0.3, 4  # see semantic_level
 #: evidence is divided at most where they exceed it by more.
 _SPREAD, _MOST_SPREAD = 1.2, 2.0
 _SAMPLE = 4096  # cells the medians are taken of
-_DEGREE = 3  # of the polynomial that describes a place
+_DEGREE = 3  # of the polynomial that describes a place, at most
+_PER_TERM = 6  # cells per term of that polynomial, at least: fewer are described away
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,9 @@ def semantic_level(cells: int, false_alarms: float = 0.05) -> float:
     """Evidence that unchanged pictures exceed in `false_alarms` places each, on average.
 
     Where nothing changed, evidence exceeds t with probability ``exp(-t / 0.3)`` in each group of
-    four cells, so the level is ``0.3 * ln(cells / 4 / false_alarms)``. The constants were fitted on
-    unchanged pairs made by :func:`vde_nb.samples.stress` with embedded features (seeds 0 and 4);
+    four cells, so the level is ``0.3 * ln(cells / 4 / false_alarms + 1)``; the 1 keeps it above 0
+    where more alarms are allowed than there are groups. The constants were fitted on unchanged
+    pairs made by :func:`vde_nb.samples.stress` with embedded features (seeds 0 and 4);
     ``python -m tests.benchmarks.semantic`` counts the false alarms on other ones.
 
     Parameters
@@ -145,6 +147,11 @@ def semantic_difference(
     ------
     SettingError
         The descriptions do not have the same grid.
+
+    Notes
+    -----
+    What depends on the place is a polynomial of the third degree, and of a lower one where there
+    are fewer than six compared cells per term.
     """
     for one in (current, *others):
         if one.values.shape != reference.values.shape:
@@ -161,7 +168,7 @@ def semantic_difference(
     known = [reference, *others]
     bases, now, overall = _without_common([one.values for one in known], current.values, inside)
     if reference.positional:
-        _take_out_place([*bases, now], inside)
+        _take_out_place([*bases, now], inside, _degree(compared))
     if floor is None:
         lengths = np.einsum("ijd,ijd->ij", bases[0], bases[0])
         floor = _FLOOR * math.sqrt(float(np.mean(lengths if inside is None else lengths[inside])))
@@ -180,6 +187,7 @@ def semantic_difference(
     if distance != "cosine":
         parts.append(_evidence(l2, around[0], _LEAST_LENGTH * floor, inside) * np.float32(_L2))
     evidence = np.maximum(parts[0], parts[-1])
+    assert np.isfinite(evidence).all(), "descriptions are finite, and small enough to be squared"
     if inside is not None:
         evidence[~inside] = 0
     cosine = np.asarray(chord * chord / 2, np.float32)
@@ -262,11 +270,20 @@ def _without_common(
     return taken[:-1], taken[-1], float(np.linalg.norm(offset))
 
 
-def _take_out_place(each: Sequence[Float32], inside: Bool | None) -> None:
+def _terms(degree: int) -> int:
+    return (degree + 1) * (degree + 2) // 2
+
+
+def _degree(compared: int) -> int:
+    """Degree of the polynomial that so many cells can tell from what they show."""
+    return next((d for d in range(_DEGREE, 0, -1) if compared >= _PER_TERM * _terms(d)), 0)
+
+
+def _take_out_place(each: Sequence[Float32], inside: Bool | None, degree: int) -> None:
     """Subtract, in place, what depends smoothly on the place in all of them alike."""
     height, width, size = each[0].shape
     y, x = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
-    terms = [np.outer(y**i, x**j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
+    terms = [np.outer(y**i, x**j) for i in range(degree + 1) for j in range(degree + 1 - i)]
     basis = np.stack(terms, axis=-1).astype(np.float32)
     common = np.mean([_sampled(one, inside) for one in each], axis=0)
     fit, *_ = np.linalg.lstsq(_sampled(basis, inside), common, rcond=None)

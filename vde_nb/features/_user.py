@@ -305,4 +305,4 @@ def _own_name(value: Any) -> str:
     while isinstance(value, functools.partial):
         value = value.func
     name = str(getattr(value, "__name__", type(value).__name__))
-    return re.sub(r"[^A-Za-z0-9_.+-]+", "", name).lstrip("_.+-")[:60] or "function"
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "", name).lstrip("_.+-")[:56] or "function"

@@ -29,6 +29,7 @@ __all__ = [
     "choose_features",
     "describe_features",
     "feature_entries",
+    "is_function",
     "named_features",
     "open_features",
     "remove_features",
@@ -102,6 +103,11 @@ def describe_features(name: str) -> tuple[str, str]:
     except SettingError:
         model = None
     return (name, "") if model is None else (model.title, _summary(model))
+
+
+def is_function(name: str) -> bool:
+    """Whether a function of the user's has this name."""
+    return name in _user.functions()
 
 
 def check_features(name: str, *, installed: bool = False) -> str:

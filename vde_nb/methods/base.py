@@ -15,7 +15,22 @@ from vde_nb.difference import PixelMaps, pixel_maps
 from vde_nb.settings import Settings
 from vde_nb.stages import Staged, Stages
 
-__all__ = ["Finding", "Measure", "Method", "Prepared", "difference_stage", "within"]
+__all__ = [
+    "AGREES",
+    "ENVIRONMENTAL",
+    "Finding",
+    "Measure",
+    "Method",
+    "Prepared",
+    "difference_stage",
+    "ssim_score",
+    "within",
+]
+
+#: What a region is called that is taken for a shadow or a reflection.
+ENVIRONMENTAL = "environmental"
+#: Evidence, 1 or 0: whether each of two methods sees a region. One that not both see is that.
+AGREES = ("pixel_agrees", "semantic_agrees")
 
 #: What a method knows of one outline: its box and the mask in it -> evidence by name.
 Measure: TypeAlias = Callable[[Box, npt.NDArray[np.bool_]], Mapping[str, float]]
@@ -116,6 +131,19 @@ def _pixel_maps(
         return maps
     assert maps.absolute is not None and maps.ssim is not None
     return replace(maps, absolute=within(maps.absolute, valid), ssim=within(maps.ssim, valid))
+
+
+def ssim_score(reference: npt.NDArray[np.uint8], current: npt.NDArray[np.uint8]) -> float:
+    """Mean SSIM of a pair, for methods that have no other use for SSIM.
+
+    Parameters
+    ----------
+    reference, current
+        ``(H, W, 3)`` RGB uint8, 7 x 7 at least.
+    """
+    score = pixel_maps(reference, current, ssim=True).score
+    assert score is not None
+    return score
 
 
 def within(

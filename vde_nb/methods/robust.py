@@ -16,13 +16,13 @@ from vde_nb._bands import Scratch, for_each_band
 from vde_nb._buffers import empty
 from vde_nb.align import Light
 from vde_nb.detect import candidates, clean, threshold_mask
-from vde_nb.difference import pixel_maps, wide_stains
+from vde_nb.difference import wide_stains
 from vde_nb.difference.tolerant import Evidence, false_alarm_level, tolerant
-from vde_nb.methods.base import Finding, Method, Prepared, within
+from vde_nb.methods.base import Finding, Method, Prepared, ssim_score, within
 from vde_nb.settings import Settings
 from vde_nb.stages import Staged, Stages
 
-__all__ = ["METHOD", "decided", "evidence_heat", "filled"]
+__all__ = ["METHOD", "decided", "evidence_heat", "filled", "find"]
 
 UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
@@ -195,15 +195,20 @@ def _cleaned(heats: tuple[UInt8, UInt8], valid: Bool | None, opening: int, closi
     return within(clean(heats[1], opening, closing), valid)
 
 
-def _score(reference: UInt8, current: UInt8) -> float:
-    score = pixel_maps(reference, current, ssim=True).score
-    assert score is not None
-    return score
+def find(
+    images: Prepared, settings: Settings, stage: Stages, false_alarms: float | None = None
+) -> Finding:
+    """Tolerant difference -> heat by false alarms -> decide and grow -> threshold -> contours.
 
-
-def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
-    """Tolerant difference -> heat by false alarms -> decide and grow -> threshold -> contours."""
+    Parameters
+    ----------
+    images, settings, stage
+        See :class:`~vde_nb.methods.base.Method`.
+    false_alarms
+        Instead of that of `settings`, and not bound to its range.
+    """
     how, rules = settings.difference, settings.detect
+    rate = how.false_alarms if false_alarms is None else false_alarms
     evidence = stage(
         "difference",
         tolerant,
@@ -224,8 +229,8 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         images.valid,
         images.light or Staged(None, "as it is"),
     )
-    score = stage("ssim", _score, images.reference, images.levelled)
-    heats = stage("decision", _heats, evidence, stains, images.valid, how.false_alarms)
+    score = stage("ssim", ssim_score, images.reference, images.levelled)
+    heats = stage("decision", _heats, evidence, stains, images.valid, rate)
     smooth = stage(
         "cleaning", _cleaned, heats, images.valid, rules.open_iterations, rules.close_iterations
     )

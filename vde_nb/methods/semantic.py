@@ -24,7 +24,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb.detect import Box, Candidate, candidates, clean, threshold_mask
-from vde_nb.difference import pixel_maps
 from vde_nb.difference._guided import change_guide, enlarged, guided
 from vde_nb.difference.semantic import (
     SemanticDifference,
@@ -32,11 +31,19 @@ from vde_nb.difference.semantic import (
     semantic_difference,
     semantic_level,
 )
-from vde_nb.features import Extractor, PatchFeatures, choose_features
+from vde_nb.features import Chosen, Extractor, PatchFeatures, choose_features
 from vde_nb.methods import robust
-from vde_nb.methods.base import Finding, Method, Prepared, within
+from vde_nb.methods.base import (
+    AGREES,
+    ENVIRONMENTAL,
+    Finding,
+    Method,
+    Prepared,
+    ssim_score,
+    within,
+)
 from vde_nb.methods.robust import decided, evidence_heat, filled
-from vde_nb.settings import METHOD_DEFAULTS, Settings
+from vde_nb.settings import METHOD_DEFAULTS, DifferenceSettings, Settings
 from vde_nb.stages import Staged, Stages
 
 __all__ = ["METHOD", "agreement", "with_peaks"]
@@ -46,16 +53,17 @@ Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
 _GROW = 0.7  # share of the deciding evidence that is enough beside it
+_BESIDE = 33  # pixels of a window in which one hot place is enough
+_SUMMIT = 2  # steps of heat below its peak that still are the peak of a region
 _PEAKS = 3  # point prompts per region, at most
 _PEAK = 0.7  # share of the highest peak that another one must reach
 _AGREE = 0.3  # share of a region that a method must confirm
 _CONFIRM = 0.6  # share of the threshold that is enough to confirm what is known already
 _CLEANING = ("open_iterations", "close_iterations")
 
+_FEW = 48  # cells below which unchanged pictures cannot be told from changed ones
 _OVERALL = 1.0  # floors by which pictures may differ on the whole unsaid
 _REGION, _PIXEL, _SEMANTIC = 1, 2, 4  # bits of who sees a region
-#: What a region is called that only one of the two methods sees.
-ENVIRONMENTAL = "environmental"
 
 
 def _described(image: UInt8, extractor: Extractor, *, what: str) -> PatchFeatures:
@@ -88,9 +96,25 @@ def _heats(
     evidence = enlarged(found.evidence, found.cell, reference.shape[:2])
     sharp = guided(found.evidence, found.cell, change_guide(reference, current))
     around = filled(evidence_heat(sharp, level * _GROW))
-    regions = decided(around, evidence_heat(evidence, level))
-    heat = within(filled(evidence_heat(sharp, level)), valid)
-    return heat, regions, evidence
+    core = evidence_heat(evidence, level)
+    regions = decided(around, core)
+    heat = _with_decided(filled(evidence_heat(sharp, level)), np.minimum(regions, core))
+    return within(heat, valid), regions, evidence
+
+
+def _with_decided(heat: UInt8, decided_by: UInt8) -> UInt8:
+    """Heat that reaches, at the peak of every region, what that was decided by.
+
+    The guided filter spreads faint evidence thinner than the cells hold it: without this a region
+    is found where heat is below the threshold. Peaks only, as cells are coarse: beside them, the
+    filter knows better what belongs to the region.
+    """
+    if not decided_by.any():
+        return heat
+    kernel = np.ones((_BESIDE, _BESIDE), np.uint8)
+    peak = np.maximum(cv2.dilate(decided_by, kernel), _SUMMIT) - np.uint8(_SUMMIT)
+    lifted = (decided_by > cv2.dilate(heat, kernel)) & (decided_by >= peak)
+    return np.where(lifted, decided_by, heat)
 
 
 def _cleaned(
@@ -192,7 +216,7 @@ def _measured(
         x, y, w, h = box
         under = seen[y : y + h, x : x + w][mask]
         known = int(np.count_nonzero(under))
-        for bit, name in ((_PIXEL, "pixel_agrees"), (_SEMANTIC, "semantic_agrees")):
+        for bit, name in zip((_PIXEL, _SEMANTIC), AGREES, strict=True):
             evidence[name] = float(known > 0 and 2 * np.count_nonzero(under & bit) >= known)
     return evidence
 
@@ -228,10 +252,16 @@ def _difference(
     )
 
 
-def _score(reference: UInt8, current: UInt8) -> float:
-    score = pixel_maps(reference, current, ssim=True).score
-    assert score is not None
-    return score
+def _without_use(how: DifferenceSettings, chosen: Chosen, extractor: Extractor) -> tuple[str, ...]:
+    """Notes on settings that say how a model looks, where none was asked for."""
+    if chosen.name != how.features or hasattr(extractor, "layers"):
+        return ()
+    usual = DifferenceSettings()
+    return tuple(
+        f"{name} is not used by features={chosen.name!r}."
+        for name in ("feature_layers", "feature_zoom")
+        if getattr(how, name) != getattr(usual, name)
+    )
 
 
 def _both(one: UInt8, two: UInt8) -> UInt8:
@@ -240,15 +270,14 @@ def _both(one: UInt8, two: UInt8) -> UInt8:
 
 def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     """Features -> distances -> heat by false alarms -> decide and grow -> threshold -> peaks."""
-    if settings.difference.fuse != "off":  # each of the two may raise half of the alarms
-        share = replace(settings.difference, false_alarms=settings.difference.false_alarms / 2)
-        settings = replace(settings, difference=share)
     how, rules = settings.difference, settings.detect
+    # Fused, each of the two may raise half of the alarms.
+    rate = how.false_alarms if how.fuse == "off" else how.false_alarms / 2
     chosen = choose_features(how)
     extractor = Staged(chosen.make(), chosen.identity)
     features = _features(images, extractor, stage)
     found = _difference(features, images, extractor.value, settings, stage)
-    score = stage("ssim", _score, images.reference, images.levelled)
+    score = stage("ssim", ssim_score, images.reference, images.levelled)
     heats = stage(
         "decision",
         _heats,
@@ -256,19 +285,28 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         images.reference,
         images.levelled,
         images.valid,
-        how.false_alarms,
+        rate,
     )
     smooth = stage(
         "cleaning", _cleaned, heats, images.valid, rules.open_iterations, rules.close_iterations
     )
     heat, fast = heats.part(0), None
     if how.fuse != "off":
-        fast = _fast(images, settings, stage)
+        fast = _fast(images, settings, stage, rate)
         heat = stage("fusion", _both, heat, fast.heatmap)
         smooth = stage("fusion of regions", _both, smooth, fast.clean)
     mask = stage("threshold", threshold_mask, smooth, rules.threshold, keep=False)
     regions = stage("contours", candidates, mask, rules.min_area, keep=False)
-    notes = (*chosen.notes, *getattr(extractor.value, "notes", ()))
+    notes = (
+        *chosen.notes,
+        *getattr(extractor.value, "notes", ()),
+        *_without_use(how, chosen, extractor.value),
+    )
+    if 0 < found.value.compared < _FEW:
+        notes += (
+            f"only {found.value.compared} cells are compared, too few to tell anything surely: "
+            "features with smaller cells, or a larger picture, tell more",
+        )
     if found.value.overall > _OVERALL:
         notes += (
             "the pictures differ on the whole, as in another light or colour; only what differs "
@@ -288,7 +326,7 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     confirmed = round(_CONFIRM * rules.threshold)
     masks = (
         threshold_mask(fast.clean.value, confirmed),
-        _confirmed(deep.value, confirmed, mask.value.shape, how.false_alarms),
+        _confirmed(deep.value, confirmed, mask.value.shape, rate),
     )
     agree = [agreement(region, *masks) for region in regions.value]
     seen = _seen(regions.value, agree, mask.value.shape)
@@ -315,11 +353,11 @@ def _confirmed(
     return threshold_mask(evidence_heat(evidence, level), heat)
 
 
-def _fast(images: Prepared, settings: Settings, stage: Stages) -> Finding:
+def _fast(images: Prepared, settings: Settings, stage: Stages, false_alarms: float) -> Finding:
     """What the robust method finds, with its own cleaning and our threshold."""
     own = METHOD_DEFAULTS["robust"]
     detect = replace(settings.detect, **{name: own[name] for name in _CLEANING})
-    return robust.find(images, replace(settings, detect=detect), stage)
+    return robust.find(images, replace(settings, detect=detect), stage, false_alarms)
 
 
 METHOD = Method(

@@ -214,7 +214,7 @@ def unpacked_picture(data: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDAr
     ValueError
         It is none, or of another shape.
     """
-    if data.dtype != np.uint8 or data[:4].tobytes() != b"\x89PNG":
+    if data[:4].tobytes() != b"\x89PNG":
         raise ValueError("not a PNG file")
     try:
         found = decode(data.tobytes(), shape[0] * shape[1] / 1e6).pixels

@@ -67,21 +67,19 @@ def drift_of(backgrounds: npt.ArrayLike, times: Sequence[datetime | None]) -> Dr
         ``(n,)`` distance of each frame's background in units of the level, NaN for frames that
         were skipped.
     times
-        When they were taken; frames without times count as evenly spaced.
+        When they were taken; frames without times, or all of one time, count as evenly spaced.
     """
     values = np.asarray(backgrounds, np.float64)
-    known = [time for time in times if time is not None]
-    timed = len(known) == len(values) > 0 and known[0] < known[-1]
-    if timed:
-        x = np.array([(time - known[0]) / timedelta(days=1) for time in known])
-        per = "day"
-    else:
-        x, per = np.arange(len(values)) / 100, "100 frames"
     there = np.isfinite(values)
+    known = [time for time in times if time is not None]
+    x, per = np.arange(len(values)) / 100, "100 frames"
+    if len(known) == len(values) > 0:
+        days = np.array([(time - known[0]) / timedelta(days=1) for time in known])
+        if len(np.unique(days[there])) > 1:
+            x, per = days, "day"
     line = trend(x[there], values[there]) if there.sum() >= _FEW else None
     if line is None:
-        said = f"{int(there.sum())} frames are too few to tell whether the scene drifts."
-        return Drift(False, np.nan, np.nan, np.nan, np.nan, np.nan, per, said)
+        return Drift(False, *(np.nan,) * 5, per, _too_few(int(there.sum()), len(values)))
     rise = line.end - line.start
     matters = abs(rise) >= max(_SHARE * abs(line.start), _LEAST)
     drifting = line.low > 0 and matters
@@ -104,6 +102,16 @@ def drift_of(backgrounds: npt.ArrayLike, times: Sequence[datetime | None]) -> Dr
             "level."
         )
     return Drift(drifting, line.slope, line.low, line.high, line.start, line.end, per, said)
+
+
+def _too_few(judged: int, count: int) -> str:
+    if not judged:
+        return "Whether the scene drifts cannot be told: not one frame was judged."
+    few = f"{judged} of {count} frames" if judged < count else f"{count} frames"
+    if count == 1:
+        few = "One frame"
+    verb = "is" if judged == 1 else "are"
+    return f"{few} {verb} too few to tell whether the scene drifts: it takes {_FEW}."
 
 
 def _ahead(slope: float, end: float, per: str) -> str:

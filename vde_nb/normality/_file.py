@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from vde_nb._progress import report
 from vde_nb._version import __version__
@@ -37,7 +36,7 @@ from vde_nb.normality._container import (
     unpacked_picture,
 )
 from vde_nb.normality._kinds import KINDS
-from vde_nb.normality.base import Bool, Frame, Grid, UInt8
+from vde_nb.normality.base import Bool, Frame, Grid
 from vde_nb.normality.normality import Normality, Parts
 from vde_nb.settings import Settings
 

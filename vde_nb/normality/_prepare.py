@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +56,9 @@ def sources(images: Iterable[Source] | str | os.PathLike[str]) -> Iterator[tuple
         raise SettingError(
             f"images must be a folder or several pictures, not {type(images).__name__}."
         )
-    number = 0  # enumerate() would hold on to a picture until it has the next one
+    numbers = count(1)  # enumerate() would hold on to a picture until it has the next one
     for source in images:
-        number += 1
-        named = isinstance(source, (str, os.PathLike))
+        number, named = next(numbers), isinstance(source, (str, os.PathLike))
         yield os.fsdecode(source) if named else f"picture {number}", source  # type: ignore[arg-type]
         del source
 

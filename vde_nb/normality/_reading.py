@@ -13,6 +13,7 @@ from vde_nb.errors import ImageError
 from vde_nb.images import Picture, Source
 from vde_nb.normality._bank import Bank, Reservoir
 from vde_nb.normality._prepare import Preparer, choose_reference, read
+from vde_nb.normality._times import timeline
 from vde_nb.settings import Settings
 
 if TYPE_CHECKING:
@@ -109,7 +110,9 @@ class Stream:
         bank = reservoir.bank()
         if not len(bank):
             raise ImageError(_none(self.skipped))
-        return bank
+        times = timeline(bank.names).times
+        dated = (replace(frame, time=time) for frame, time in zip(bank, times, strict=True))
+        return replace(bank, frames=tuple(dated))
 
 
 def _why(number: int) -> str:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class Row:
     time
         When it was taken, if that is known.
     status
-        ``"ok"``, or ``"skipped"``: `remark` says why.
+        ``"ok"``, or ``"skipped"``: it was not judged, and `remark` says why.
     score
         Evidence of the worst place in units of the level: above 1 there is something. NaN if
         skipped.
@@ -147,6 +148,11 @@ class Series:
         return tuple((row.name, row.remark) for row in self.rows if row.skipped)
 
     @property
+    def judged(self) -> int:
+        """Number of frames that could be compared: what was found, or not, was in these."""
+        return len(self.rows) - len(self.skipped)
+
+    @property
     def table(self) -> Table:
         """The anomalies, one row per track."""
         return Table([self.line(track) for track in self.tracks])
@@ -187,8 +193,11 @@ class Series:
         SettingError
             There is no such frame, or its picture came from a generator and is gone.
         """
-        if not 1 <= number <= len(self.rows):
-            raise SettingError(f"number must be from 1 to {len(self.rows)}, not {number!r}.")
+        whole = isinstance(number, Integral) and not isinstance(number, bool)
+        if not whole or not 1 <= number <= len(self.rows):
+            raise SettingError(
+                f"number must be a whole number from 1 to {len(self.rows)}, not {number!r}."
+            )
         sources_ = self._kept("compare a frame again")
         comparison: Comparison = self._model.compare(sources_[number - 1], **self._settings)
         return comparison
@@ -274,10 +283,12 @@ class Series:
         parts = [f"{len(self.rows)} frame{'s' if len(self.rows) != 1 else ''}"]
         if self.rows and self.rows[0].time is not None:
             parts.append(f"{self.when(0)} to {self.when(len(self.rows) - 1)}")
+        if not self.judged:
+            return f"Series({', '.join(parts)}, not one of them judged)"
         parts.append(f"{len(self.tracks)} anomal{'ies' if len(self.tracks) != 1 else 'y'}")
         parts.append(f"something in {len(found)}")
         if self.skipped:
-            parts.append(f"{len(self.skipped)} skipped")
+            parts.append(f"{len(self.skipped)} not judged")
         if self.drift.drifting:
             parts.append("drifting")
         return f"Series({', '.join(parts)})"

@@ -39,12 +39,14 @@ def _headline(series: Series) -> str:
     found = sum(bool(row.count) for row in series.rows)
     tracks = len(series.tracks)
     said = f"{tracks} {'anomaly' if tracks == 1 else 'anomalies'}" if tracks else "Nothing found"
+    if not series.judged:
+        said = "Not one picture could be judged"
     count = len(series.rows)
     parts = [f"{count} {'frame' if count == 1 else 'frames'}"]
     if tracks:
         parts.append(f"something in {found} of them")
     if series.skipped:
-        parts.append(f"{len(series.skipped)} skipped")
+        parts.append(f"{len(series.skipped)} not judged")
     joined = " \u00b7 ".join(parts)
     span = ""
     if series.rows[0].time is not None:

@@ -33,6 +33,19 @@ _FORMS = tuple(
         _DATE,
     )
 )
+#: Digits that may be a clock or may count: those after a date with nothing telling between, and
+#: seconds since 1970. What follows them may make them a clock.
+_RUNS = tuple(
+    re.compile(rf"(?<!\d){form}(?!\d|[-_.:m ]?\d\d(?!\d))", re.IGNORECASE)
+    for form in (
+        _DATE + r"[_\-. /\\]*(?P<run>\d{6}|\d{4})",
+        r"(?P<run>1\d{9}(?:\d{3})?)",
+    )
+)
+#: A date and what is a clock for sure.
+_CLOCKED = re.compile(
+    rf"(?<!\d){_DATE}(?:{_BETWEEN}\d\d[-_.:h ]\d\d|(?:T|\s+at\s+)\d{{4}})", re.IGNORECASE
+)
 #: Hours by which the clock of a camera and that of its computer may differ: time zones.
 _ZONES = timedelta(hours=14)
 _EXIF, _ORIGINAL, _SPLIT = 0x8769, 0x9003, 0x9291
@@ -67,7 +80,9 @@ def timeline(
 
     Times that were handed over win, then times in all the names, then what the camera wrote into
     all the files (EXIF DateTimeOriginal). Times of some pictures only, the same time for several,
-    and names against EXIF tell no order: then it stays the one in which they came.
+    and names against EXIF tell no order: then it stays the one in which they came. Digits that
+    rise by one from picture to picture count, whatever clock they could be: ``20260101_0007`` is
+    the seventh picture of a day beside ``20260101_0006``, and seven past midnight alone.
 
     Parameters
     ----------
@@ -89,26 +104,34 @@ def timeline(
     >>> found = timeline(["cam_20261123T143000.jpg", "cam_20261123T140000.jpg"])
     >>> found.order, found.source, found.times[0].isoformat()
     ((1, 0), 'file names', '2026-11-23T14:30:00')
+    >>> found.notes[0]
+    'Times were read from the names of the files; the first is 2026-11-23 14:00:00.'
     >>> timeline(["a.png", "b.png"])
     Timeline(times=(None, None), order=(0, 1), source='order', notes=())
     """
     if given is not None:
-        return _ordered(list(given), "given", sort, ())
-    by_name, some = _by_names(names)
+        return _ordered(list(given), "given", sort)
+    counted = _counted(names)
+    by_name, some = (None, 0) if counted else _by_names(names)
     by_camera = [taken_at(name) for name in names]
-    notes: list[str] = []
     whole = all(time is not None for time in by_camera) and bool(names)
     camera = [time for time in by_camera if time is not None]
-    if by_name is not None and whole and not _agree(by_name, camera):
+    if by_name is not None and whole and (apart := _apart(by_name, camera)):
         return _as_they_came(
             len(names),
-            "The times in the names of the files and those their camera wrote into them (EXIF) "
-            "tell different orders.",
+            f"The times in the names of the files and those their camera wrote into them (EXIF) "
+            f"{apart}.",
         )
     if by_name is not None:
-        return _ordered(by_name, "file names", sort, notes)
+        return _ordered(by_name, "file names", sort)
     if whole:
-        return _ordered(camera, "EXIF", sort, notes)
+        return _ordered(camera, "EXIF", sort)
+    if counted:
+        return _as_they_came(
+            len(names),
+            f"The digits in the names of the files, such as {counted!r}, are taken for a counter, "
+            "not for a clock; hand over times=[...] if they tell the time.",
+        )
     if camera or some:
         count = max(len(camera), some)
         return _as_they_came(
@@ -117,15 +140,20 @@ def timeline(
     return Timeline((None,) * len(names), tuple(range(len(names))), "order")
 
 
-def _ordered(times: list[datetime], source: str, sort: bool, notes: Sequence[str]) -> Timeline:
+def _ordered(times: list[datetime], source: str, sort: bool) -> Timeline:
     """Sort by time, or stay in the order of arrival where the times tell none."""
     steps = list(pairwise(times))
-    if source != "given" and len(set(times)) < len(times):
+    notes = []
+    if source != "given":
         double = len(times) - len(set(times))
-        where = {"file names": "in the names of the files", "EXIF": "their camera wrote"}[source]
-        return _as_they_came(
-            len(times), f"The times {where} are the same for {double + 1} pictures."
-        )
+        if double:
+            where = {"file names": "in the names of the files", "EXIF": "their camera wrote"}
+            return _as_they_came(
+                len(times), f"The times {where[source]} are the same for {double + 1} pictures."
+            )
+        where = {"file names": "the names of the files", "EXIF": "what the camera wrote (EXIF)"}
+        first_of_all = min(times).isoformat(" ", "seconds")
+        notes = [f"Times were read from {where[source]}; the first is {first_of_all}."]
     if all(first <= second for first, second in steps):
         return Timeline(tuple(times), tuple(range(len(times))), source, tuple(notes))
     if not sort:
@@ -143,13 +171,16 @@ def _as_they_came(count: int, why: str) -> Timeline:
     return Timeline((None,) * count, tuple(range(count)), "order", (note,))
 
 
-def _agree(names: Sequence[datetime], camera: Sequence[datetime]) -> bool:
-    """Whether two clocks tell the same order, and times a time zone apart at most."""
+def _apart(names: Sequence[datetime], camera: Sequence[datetime]) -> str:
+    """In what two clocks disagree; empty if they tell one order, a time zone apart at most."""
     order = sorted(range(len(names)), key=lambda i: names[i])
-    inside = all(camera[i] <= camera[j] for i, j in pairwise(order))
-    return inside and all(
-        abs(one - other) <= _ZONES for one, other in zip(names, camera, strict=True)
-    )
+    if any(camera[i] > camera[j] for i, j in pairwise(order)):
+        return "tell different orders"
+    most = max(abs(one - other) for one, other in zip(names, camera, strict=True))
+    if most <= _ZONES:
+        return ""
+    hours = most / timedelta(hours=1)
+    return f"are up to {hours / 24:.0f} days apart" if hours >= 48 else f"are {hours:.0f} h apart"
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -160,9 +191,7 @@ def _by_names(names: Sequence[str]) -> tuple[list[datetime] | None, int]:
     if not names:
         return None, 0
     # One series is named in one way: what only some names seem to tell is something else.
-    texts = [[PurePath(name.replace("\\", "/")).stem for name in names]]
-    texts.append(["/".join(PurePath(name.replace("\\", "/")).parts[-2:]) for name in names])
-    most = 0
+    texts, most = _texts(names), 0
     for shown in texts:
         for form in _FORMS:
             found = [_told(form, text) for text in shown]
@@ -176,6 +205,45 @@ def _by_names(names: Sequence[str]) -> tuple[list[datetime] | None, int]:
     best = [next((t for form in _FORMS[:3] if (t := _told(form, text))), None) for text in texts[0]]
     times = [time for time in best if time is not None]
     return (times, len(times)) if len(times) == len(names) else (None, max(most, len(times)))
+
+
+def _texts(names: Sequence[str]) -> list[list[str]]:
+    """Where names may tell something: alone, and with the folder they are in."""
+    paths = [PurePath(name.replace("\\", "/")) for name in names]
+    return [[path.stem for path in paths], ["/".join(path.parts[-2:]) for path in paths]]
+
+
+def _counted(names: Sequence[str]) -> str:
+    """Digits of the first name, if it is with them that all names count; else empty."""
+    for shown in _texts(names):
+        if len(shown) < 2 or all(_CLOCKED.search(text) for text in shown):
+            continue
+        for form in _RUNS:
+            found = [list(form.finditer(text)) for text in shown]
+            if all(found) and _counts([matches[-1] for matches in found]):
+                return found[0][-1]["run"]
+    return ""
+
+
+def _counts(found: Sequence[re.Match[str]]) -> bool:
+    """Whether runs of digits rise by one, within each day or on through them, or are no clock."""
+    runs = [match["run"] for match in found]
+    days: dict[tuple[str | None, ...], list[int]] = {}
+    for match in found:
+        day = tuple(match.groupdict().get(part) for part in ("year", "month", "day"))
+        days.setdefault(day, []).append(int(match["run"]))
+    if len({len(run) for run in runs}) == 1:
+        steps = {b - a for day in days.values() for a, b in pairwise(sorted(day))}
+        through = {b - a for a, b in pairwise(sorted(map(int, runs)))}
+        # Some may have been deleted; as clocks these would all be right after midnight.
+        low = 1 in steps and max(map(int, runs)) < 60 and None not in next(iter(days))
+        if steps == {1} or low or (through == {1} and len(runs) > 2):
+            return True
+    return None not in next(iter(days)) and not all(map(_is_clock, runs))
+
+
+def _is_clock(run: str) -> bool:
+    return int(run[:2]) < 24 and int(run[2:4]) < 60 and int(run[4:] or 0) < 60
 
 
 def _told(form: re.Pattern[str], text: str) -> datetime | None:
@@ -241,9 +309,14 @@ def given_times(times: Iterable[Any] | None, count: int | None = None) -> list[d
     ----------
     times
         One per picture: `datetime`, ISO text ("2026-11-23T14:30"), `numpy.datetime64`, or seconds
-        since 1970. Times with a zone are turned into UTC.
+        since 1970. Times with a zone are turned into UTC. None for all: unknown.
     count
         Number of pictures, where it is known.
+
+    Returns
+    -------
+    list of datetime or None
+        Naive; None where nothing is known.
 
     Raises
     ------
@@ -254,21 +327,34 @@ def given_times(times: Iterable[Any] | None, count: int | None = None) -> list[d
         return None
     if isinstance(times, (str, bytes)) or not isinstance(times, Iterable):
         raise SettingError(f"times must be a list, one per picture, not {times!r}.")
-    found = [_given(number, time) for number, time in enumerate(times, 1)]
-    if count is not None and len(found) != count:
+    listed = list(times)
+    unknown = bool(listed) and all(time is None for time in listed)  # as Series.times has it
+    found = [] if unknown else [_given(number, time) for number, time in enumerate(listed, 1)]
+    if count is not None and len(listed) != count:
         raise SettingError(
-            f"times: {len(found)} for {count} pictures; hand over one for each picture."
+            f"times: {len(listed)} for {count} pictures; hand over one for each picture."
         )
+    if unknown:
+        return None
     zones = {time.tzinfo is None for time in found}
     if len(zones) > 1:
         raise SettingError("Some of the times have a time zone and some have none.")
     if zones == {False}:
-        found = [time.astimezone(timezone.utc).replace(tzinfo=None) for time in found]
+        found = [_universal(number, time) for number, time in enumerate(found, 1)]
     return found
 
 
+def _universal(number: int, time: datetime) -> datetime:
+    try:
+        return time.astimezone(timezone.utc).replace(tzinfo=None)
+    except OverflowError as error:
+        raise SettingError(
+            f"times: number {number} is {time}, which in UTC is outside of the years 1 to 9999."
+        ) from error
+
+
 def _given(number: int, time: Any) -> datetime:
-    if isinstance(time, datetime):
+    if isinstance(time, datetime) and time == time:  # pandas' NaT says it is one, and equals none
         return time
     makers: tuple[tuple[type | tuple[type, ...], Callable[[Any], datetime]], ...] = (
         (str, lambda text: datetime.fromisoformat(text.strip().replace("Z", "+00:00"))),

@@ -351,9 +351,18 @@ class Normality:
         return float(self.evidence(self.frame(image)).max())
 
     def compare(self, image: Source, **settings: Any) -> Comparison:
-        """Compare a picture with what is normal, as :func:`vde_nb.compare` does."""
+        """Compare a picture with what is normal, as :func:`vde_nb.compare` does.
+
+        Raises
+        ------
+        SettingError
+            `settings` names another method or model.
+        """
         from vde_nb.compare import compare
 
+        for name in ("method", "model"):
+            if name in settings:
+                raise SettingError(f"{name}= is this model itself here; use vde_nb.compare().")
         return compare(image, method="normality", model=self, **settings)
 
     def update(

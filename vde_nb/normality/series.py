@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
+from itertools import count as counting
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -16,14 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._progress import heard, listening, report, told
-from vde_nb.errors import ImageError
+from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import Source
 from vde_nb.normality._drift import drift_of
 from vde_nb.normality._follow import Follower
-from vde_nb.normality._prepare import sources
+from vde_nb.normality._prepare import STRANGER, sources
 from vde_nb.normality._series import Row, Series
 from vde_nb.normality._times import given_times, timeline
 from vde_nb.normality._tracks import Sighting
+from vde_nb.scoring import evidence_of
 
 if TYPE_CHECKING:
     from vde_nb.comparison import Comparison
@@ -31,16 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "Series", "series"]
 
-#: Heat of the level.
-_LEVEL = 50.0
-#: Confidence of the registration below which a frame shows another scene.
-_STRANGER = 0.05
+#: What follows from the model, and cannot be set.
+_FIXED = ("current", "method", "model", "reference")
 #: Frames whose brightness is averaged over this many pixels at most per side.
 _SIDE = 256
 
 
 def series(
     model: Normality,
+    /,
     images: Iterable[Source] | str | os.PathLike[str],
     times: Iterable[Any] | None = None,
     *,
@@ -57,32 +58,40 @@ def series(
         A folder, a list or a generator of pictures as :func:`vde_nb.images.load` takes them. Only
         one of them is in memory at a time.
     times
-        When they were taken, one each: `datetime` or ISO text. By default the names of the files
-        tell (``2026-11-23_14-30-00.jpg``, ``IMG_20261123_143000.jpg``, seconds since 1970), or
-        what the camera wrote into them (EXIF). Pictures of a list or a folder are put in the order
-        of these times; where there are none, they stay in the order in which they came.
+        When they were taken, one each: `datetime` or ISO text; None for each means unknown. By
+        default, or then, the names of the files tell (``2026-11-23_14-30-00.jpg``,
+        ``IMG_20261123_143000.jpg``, seconds since 1970), or what the camera wrote into them (EXIF);
+        notes say which. Pictures of a list or a folder are put in the order of these times; where
+        there are none, they stay in the order in which they came.
     progress
         Called with what is being done; what it raises ends the work and reaches the caller.
     **settings
-        As for :func:`vde_nb.compare`, such as ``threshold`` or ``min_area``.
+        As for :func:`vde_nb.compare`, such as ``threshold`` or ``min_area``. What follows from the
+        model, as the method does, cannot be set.
 
     Returns
     -------
     Series
-        A picture that cannot be read or compared is a row with ``status="skipped"``.
+        A picture that cannot be read or compared is a row with ``status="skipped"``, of which
+        nothing is known: it may show an anomaly or not. Neither persistence nor gaps of what was
+        found before and after count it.
 
     Raises
     ------
     ImageError
         There is no picture.
     SettingError
-        A setting is out of its range, or there are more or fewer `times` than pictures.
+        A setting is out of its range or cannot be set here; one of `times` is no time, or there are
+        more or fewer than pictures.
     """
+    _check(settings)
     frames, count, notes, moments = _frames(images, times)
     follower = Follower()
     rows: list[Row] = []
+    numbers = counting()  # enumerate() would hold on to a picture until it has the next one
     with told(progress):
-        for number, (name, source) in enumerate(frames):
+        for name, source in frames:
+            number = next(numbers)
             with _step(number, count):
                 try:
                     found = model.compare(source, **settings)
@@ -90,8 +99,11 @@ def series(
                     why = str(error).removeprefix(name).strip()
                     rows.append(Row(number + 1, name, status="skipped", remark=why))
                     continue
+                finally:
+                    del source  # before the next one is asked for
             row = _judged(number, name, found)
             rows.append(replace(row, tracks=tuple(follower.look(number, _seen(number, found)))))
+            del found
     if not rows:
         raise ImageError("There is no picture to judge: images is empty.")
     if moments is None:
@@ -111,6 +123,14 @@ def series(
     )
 
 
+def _check(settings: Mapping[str, Any]) -> None:
+    fixed = [name for name in _FIXED if name in settings]
+    if fixed:
+        raise SettingError(
+            f"{fixed[0]} cannot be set for a series: the model that judges it says what it is."
+        )
+
+
 def _frames(
     images: Iterable[Source] | str | os.PathLike[str], times: Iterable[Any] | None
 ) -> tuple[
@@ -125,8 +145,8 @@ def _frames(
     """
     if not isinstance(images, (str, os.PathLike, list, tuple)):
         whole = len(images) if isinstance(images, Sequence) else None
-        if times is not None and whole is not None:
-            given_times(times, whole)  # a wrong number is told before the work
+        if times is not None and not isinstance(times, Iterator):
+            given_times(times, whole)  # what is wrong with them is told before the work
         return sources(images), whole, (), None
     found = list(sources(images))
     if not found:
@@ -146,7 +166,7 @@ def _again(images: Any, frames: Iterable[tuple[str, Source]]) -> Sequence[Any] |
 def _judged(number: int, name: str, found: Comparison) -> Row:
     """What a comparison says about its frame."""
     registration, remark = found.registration, ""
-    if registration is not None and registration.confidence < _STRANGER:
+    if registration is not None and registration.confidence < STRANGER:
         remark = "seems to show another scene: it could not be registered on the reference"
     return Row(
         number + 1,
@@ -162,13 +182,13 @@ def _judged(number: int, name: str, found: Comparison) -> Row:
 
 
 def _background(found: Comparison) -> float:
-    """Mean heat outside of anomalies in units of the level; NaN if there is no outside."""
+    """Evidence, 1 at the level, of the mean heat outside of anomalies; NaN if all is inside."""
     outside = ~found.mask
     for mask in (found.valid, None if found.ignored is None else ~found.ignored):
         if mask is not None:
             outside &= mask
     values = found.heatmap[outside]
-    return float(values.mean()) / _LEVEL if values.size else math.nan
+    return evidence_of(float(values.mean())) if values.size else math.nan
 
 
 def _brightness(picture: npt.NDArray[np.uint8]) -> float:

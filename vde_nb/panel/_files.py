@@ -17,7 +17,7 @@ from vde_nb._decode import ENDINGS
 from vde_nb._text import natural, readable
 from vde_nb.errors import ImageError
 
-__all__ = ["MOST", "Listing", "Root", "natural", "paired"]
+__all__ = ["MOST", "Listing", "Root", "paired"]
 
 #: Entries of a folder that are looked at.
 MOST = 2000

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from vde_nb._text import readable
+from vde_nb._text import natural, readable
 from vde_nb.comparison import Comparison
 from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import ImagePair
 from vde_nb.panel._edits import History
-from vde_nb.panel._files import Root, natural, paired
+from vde_nb.panel._files import Root, paired
 from vde_nb.panel._origin import Upload, name_of
 from vde_nb.reviewing import Review
 

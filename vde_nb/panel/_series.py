@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from vde_nb.errors import ImageError, SettingError
+from vde_nb.errors import SettingError
 from vde_nb.images import load
-from vde_nb.panel._files import Root
+from vde_nb.normality._prepare import sources
+from vde_nb.normality._times import given_times, timeline
 from vde_nb.panel._origin import is_path, name_of
 from vde_nb.panel._pairs import Pair, is_folder, made_pair
 
@@ -81,9 +82,9 @@ def frame_pairs(
     Raises
     ------
     SettingError
-        There are no frames, or times, names or rows of another number.
+        There are no frames, none in the folder, or times, names or rows of another number.
     ImageError
-        The reference cannot be read, or the folder holds no picture.
+        The reference cannot be read.
     """
     frames = _listed(images)
     known: list[dict[str, Any]] = [{}] * len(frames) if rows is None else [dict(r) for r in rows]
@@ -118,11 +119,7 @@ def _frozen(reference: Any) -> Any:
 
 def _listed(images: Any) -> list[Any]:
     if is_folder(images):
-        root = Root(os.fsdecode(images))
-        files = [root.given(name) for name in root.list().files]
-        if not files:
-            raise ImageError(f"There is no picture in {name_of(images, 'the folder')}.")
-        return files
+        return [source for _, source in sources(images)]
     if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
         raise SettingError("A series is a list of pictures, or a folder that holds them.")
     frames = list(images)
@@ -145,8 +142,6 @@ def _times(
     as_they_are = range(len(frames))
     if times is not None and all(one is None for one in times):
         return list(times), as_they_are
-    from vde_nb.normality._times import given_times, timeline
-
     if times is not None:
         return given_times(times, len(frames)) or [], as_they_are
     if not all(is_path(one) for one in frames):

@@ -24,6 +24,7 @@ from vde_nb._write import write_atomically
 from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import ImagePair, load_pair
 from vde_nb.methods import METHODS, get_method
+from vde_nb.normality._file import ENDING
 from vde_nb.panel._edits import checked_ignore, checked_nudge
 from vde_nb.panel._files import Root
 from vde_nb.panel._origin import Sample, as_sample, digest, is_path
@@ -142,7 +143,7 @@ def save_session(panel: Any, path: str | os.PathLike[str], *, overwrite: bool = 
     if name is not None:
         raise SettingError(
             f"The model {name} is in memory only, and a session names files: write "
-            f'model.save("scene.normality.safetensors") below {panel.root}, choose that file '
+            f'model.save("scene{ENDING}") below {panel.root}, choose that file '
             "as the model, and save the session again."
         )
     return write_atomically(path, to_text(session), overwrite=overwrite)
@@ -349,7 +350,13 @@ def _settings(given: Mapping[str, Any], state: _State) -> dict[str, Any]:
     known = {declared.name: declared for declared in declarations()}
     checked = {}
     for name, value in listed.items():
-        if name not in known or name in _APART:
+        if name in _APART:
+            where = "with each pair" if name in _PAIR_KEYS else "beside them"
+            raise SettingError(
+                f"settings holds {name!r}, which is no setting: it stands outside of settings, "
+                f"{where}."
+            )
+        if name not in known:
             near = nearest(name, known)
             raise SettingError(
                 f"settings holds {_short(name)}, which is no setting."

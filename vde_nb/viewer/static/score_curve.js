@@ -8,6 +8,7 @@
 
 /** Scores that may be marked on the axis. */
 const CURVE_MARKS = [2, 5, 10, 20, 50, 100, 200, 500, 1000];
+const CURVE_LEAST = 1e-6;
 
 /** @returns {number|null} a score that can be drawn */
 export function curveScore(item) {
@@ -27,9 +28,9 @@ export function curveTop(items, level) {
   return Math.max(2 * level, 1.15 * most);
 }
 
-/** Height of a score between 0 (bottom) and 1 (at `top`). */
+/** Height of a score between 0 (bottom) and 1 (at `top`, which is 0 where all there is is 0). */
 export function curveHeight(score, top) {
-  return Math.min(1, Math.log1p(score) / Math.log1p(top));
+  return Math.min(1, Math.log1p(score) / Math.log1p(Math.max(top, CURVE_LEAST)));
 }
 
 /**
