@@ -241,14 +241,14 @@ def test_no_name_is_given_to_a_second_function() -> None:
         "lambda",
     ]
 
+    remove_features("lambda_2")
+    assert named_features(lambda image: 3 * blocks(image)) == "lambda_3"
+
     def lambda_2(image: np.ndarray) -> np.ndarray:
-        return 3 * blocks(image)
+        return 4 * blocks(image)
 
     lambda_2.__name__ = "lambda_2"
-    assert named_features(lambda_2) == "lambda_2_2"
-    remove_features("lambda_2")
-    third = lambda image: 4 * blocks(image)  # noqa: E731
-    assert named_features(third) == "lambda_3", "what was compared before still says lambda_2"
+    assert named_features(lambda_2) == "lambda_2_2", "what was compared before says lambda_2"
 
 
 def test_a_loop_of_lambdas_does_not_pile_up() -> None:

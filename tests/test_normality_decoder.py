@@ -24,16 +24,10 @@ GRID = Grid((ROWS * 4, COLUMNS * 4), (4.0, 4.0))
 
 @pytest.fixture(autouse=True, scope="module")
 def _short() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    # Threads that wait for each other spin: where other work runs, that costs minutes.
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_decoder, "_STEPS", 40)
         patch.setattr(_decoder, "_SIDE", 24)
         yield
-    torch.set_num_threads(threads)
 
 
 def scene(depth: int) -> np.ndarray:
@@ -211,16 +205,24 @@ def test_whoever_watches_hears_of_the_training_and_can_end_it(normal: Bank) -> N
         pass
 
     heard: list[float] = []
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
 
     def listener(text: str, share: float | None) -> None:
+        assert torch.get_num_threads() == 1  # more wait for each other
         assert text == "Decoder: training"
         assert share is not None
         heard.append(share)
         if len(heard) > 2:
             raise Enough
 
-    with listening(listener), pytest.raises(Enough):
-        _decoder.both(normal, normal.weights, seed=0, grid=GRID)
+    try:
+        with listening(listener), pytest.raises(Enough):
+            _decoder.both(normal, normal.weights, seed=0, grid=GRID)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
     assert heard == sorted(heard)
     assert 0 <= heard[0] <= heard[-1] < 1
 

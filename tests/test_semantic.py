@@ -464,6 +464,14 @@ def test_more_false_alarms_need_less_evidence() -> None:
     assert semantic_level(0) > 0
 
 
+def test_evidence_is_never_no_number() -> None:
+    one = random_features()
+    two = one.copy()
+    two[3, 4, 0] = np.nan
+    with pytest.raises(AssertionError, match="finite"):
+        semantic_difference(features(one), features(two))
+
+
 def test_cells_that_are_not_compared_say_nothing() -> None:
     one, two = random_features(0), random_features(1)
     valid = np.ones((96, 120), bool)

@@ -108,8 +108,8 @@ def semantic_level(cells: int, false_alarms: float = 0.05) -> float:
 
     Examples
     --------
-    >>> round(semantic_level(128 * 128), 2)
-    3.39
+    >>> round(semantic_level(128 * 128), 2), round(semantic_level(4, false_alarms=1), 2)
+    (3.39, 0.21)
     """
     return _TAIL * math.log(max(cells, _TOGETHER) / _TOGETHER / false_alarms + 1)
 

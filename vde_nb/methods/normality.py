@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb.detect import Box, candidates, clean, threshold_mask
-from vde_nb.difference import pixel_maps
 from vde_nb.errors import SettingError
-from vde_nb.methods.base import Finding, Method, Prepared, within
+from vde_nb.methods.base import Finding, Method, Prepared, ssim_score, within
 from vde_nb.methods.robust import decided, evidence_heat, filled
 from vde_nb.normality import Normality, find_model
 from vde_nb.settings import Settings
@@ -52,12 +51,6 @@ def _cleaned(heat: UInt8, valid: Bool | None, opening: int, closing: int) -> UIn
     return within(clean(heat, opening, closing), valid)
 
 
-def _score(reference: UInt8, current: UInt8) -> float:
-    score = pixel_maps(reference, current, ssim=True).score
-    assert score is not None
-    return score
-
-
 def _measured(evidence: Float32, box: Box, mask: Bool) -> Mapping[str, float]:
     """Evidence under one outline; see :class:`~vde_nb.methods.base.Finding`."""
     x, y, w, h = box
@@ -85,7 +78,7 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         images.valid,
         false_alarms=how.false_alarms,
     )
-    score = stage("ssim", _score, images.reference, images.levelled)
+    score = stage("ssim", ssim_score, images.reference, images.levelled)
     heats = stage("decision", _heats, evidence.part(0), evidence.part(1), images.valid)
     smooth = stage(
         "cleaning",

@@ -7,9 +7,7 @@ against two things: what is usual in the cell, and how noisy the picture is arou
 darker or compressed picture is further from everything without anything having changed.
 
 It is always trained on the CPU: the network is so small that a GPU would save little, and there
-the same seed would not give the same bytes. Fifty noisy pictures of a megapixel (250 x 250 cells of
-46 numbers) took 306 s of processor time, four minutes on two cores of an AMD EPYC that others used
-as well: three networks to judge each picture by the others, and one to keep.
+the same seed would not give the same bytes.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -188,8 +189,8 @@ class Normality:
         extractor = _extractor(named, model, chosen)
         if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
             raise SettingError(f"seed must be a whole number, 0 or more, not {seed!r}.")
-        if cache_bytes < 1:
-            raise SettingError(f"cache_bytes must be 1 or more, not {cache_bytes!r}.")
+        if not 1 <= cache_bytes < math.inf:
+            raise SettingError(f"cache_bytes must be a number of bytes, not {cache_bytes!r}.")
         with told(progress):
             stream = Stream(sources(images), chosen, extractor, reference)
             bank = stream.bank(seed, cache_bytes)
