@@ -112,9 +112,23 @@ def test_a_series_is_told_frame_by_frame_and_written(folders, model, tmp_path, c
     rows = list(csv.DictReader((tmp_path / "r" / "series.csv").read_text().splitlines()))
     assert [int(row["count"]) for row in rows] == [0, 1, 0]
     assert cv2.imread(str(tmp_path / "r" / "series.png")) is not None
+    tracks = list(csv.DictReader((tmp_path / "r" / "tracks.csv").read_text().splitlines()))
+    assert [one["frames"] for one in tracks] == ["1"]
     assert main(words) == 2  # nothing is replaced unasked
     assert "--overwrite" in capsys.readouterr().err
     assert main([*words, "--overwrite"]) == 1
+
+
+def test_a_model_learns_more_on_the_command_line(folders, tmp_path, capsys):
+    out = tmp_path / "third.normality.safetensors"
+    words = ["normality", "fit", str(folders / "good"), "--out", str(out), "--no-align"]
+    assert main([*words, "--kind", "variation"]) == 0
+    more = str(folders / "today" / "2026-11-23_08-30-00.png")
+    assert main(["normality", "update", str(out), more, "--half-life", "10"]) == 0
+    told = capsys.readouterr().out
+    assert "learnt from 7 normal pictures" in " ".join(told.split())
+    assert main(["normality", "update", str(out), more, "--half-life", "0"]) == 2
+    assert "half_life must be" in capsys.readouterr().err
 
 
 def test_one_picture_is_judged_by_compare_without_a_reference(folders, model, capsys):

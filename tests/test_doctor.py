@@ -15,6 +15,7 @@ import pytest
 import vde_nb
 from vde_nb import doctor
 from vde_nb.cli import main
+from vde_nb.methods import METHODS
 
 
 def fact(report: doctor.Report, name: str) -> doctor.Fact:
@@ -52,7 +53,7 @@ def test_the_trial_compares_an_identical_and_a_changed_pair(report):
 
 
 def test_all_choices_are_named(report):
-    assert fact(report, "methods").value == "robust, hybrid, multi_fusion, ensemble"
+    assert fact(report, "methods").value == ", ".join(METHODS)
     assert fact(report, "segmenters").value.startswith("graphcut, none")
     assert fact(report, "samples").value == ", ".join(vde_nb.samples.list())
 

@@ -123,7 +123,7 @@ def test_a_moved_pair_tells_its_registration_and_where_its_anomalies_lie() -> No
     result = vde.compare(sample.reference, sample.current, segmenter="none", cache=None)
     document = strict(result.to_json())
     jsonschema.validate(document, export.schema(), cls=jsonschema.Draft202012Validator)
-    assert document["schema_version"] == "1.3" and document["method"] == "robust"
+    assert document["schema_version"] == "1.4" and document["method"] == "robust"
     assert vde.Settings.from_dict(document["settings"]) == result.settings
     assert document["registration"]["motion"] == pytest.approx(2.7, abs=0.2)
     matrix = np.array(document["registration"]["matrix"])
@@ -527,7 +527,7 @@ def judged(found: Comparison) -> Comparison:
 def test_what_a_person_said_and_pointed_at_is_written(judged: Comparison) -> None:
     document = strict(judged.to_json())
     jsonschema.validate(document, export.schema(), cls=jsonschema.Draft202012Validator)
-    assert document["schema_version"] == "1.3"
+    assert document["schema_version"] == "1.4"
     told = {one["number"]: one for one in document["anomalies"]}
     for anomaly in judged.anomalies:
         one = told[anomaly.number]

@@ -211,6 +211,91 @@ def test_a_comparison_with_a_model_can_be_sent_to_another_process(learned):
     assert sent.again(threshold=60).score == first.score
 
 
+def test_a_saved_model_is_named_by_its_file_until_it_learns_more(learned, tmp_path):
+    _, scene, normals = learned
+    path = tmp_path / "m.normality.safetensors"
+    model = fitted(normals)
+    assert model.file == ""
+    model.save(path)
+    for one in (model, Normality.load(path)):
+        found = one.compare(spotted(scene), segmenter="none")
+        assert found.settings.difference.model == one.file == str(path)
+    model.update(normals[0])
+    later = model.compare(spotted(scene), segmenter="none")
+    assert model.file == "" and later.settings.difference.model.startswith("variation-")
+
+
+def test_what_described_the_pictures_is_told(learned):
+    model, scene, _ = learned
+    semantic = compare(scene, spotted(scene), method="semantic", segmenter="none")
+    assert semantic.described_by == "Embedded descriptors"
+    assert model.compare(scene).described_by == ""  # it looks at pixels only
+    assert '"described_by": "Embedded descriptors"' in semantic.to_json()
+
+
+def test_a_panel_with_a_model_needs_one_picture(learned, tmp_path):
+    from vde_nb import Panel
+
+    model, scene, normals = learned
+    panel = Panel(spotted(scene), method="normality", model=model, segmenter="none")
+    assert len(panel.comparison.anomalies) == 1
+    panel.close()
+    panel = Panel(normals[:3], method="normality", model=model, segmenter="none")
+    assert len(panel.pairs) == 3 and not panel.comparison.anomalies
+    panel.close()
+    with pytest.raises(SettingError, match="no model"):
+        Panel(scene, method="normality", model=str(tmp_path / "nothing.safetensors"))
+
+
+def test_a_series_shown_with_other_settings_is_compared_anew(learned):
+    model, scene, normals = learned
+    watch = model.series([normals[0], spotted(scene), normals[1]], segmenter="none")
+    same, strict = watch.panel(), watch.panel(threshold=255)
+    assert [row["status"] for row in same.frames][1:] == ["changed", "clean"]
+    assert {row["status"] for row in list(strict.frames)[1:]} == {"todo"}
+    same.close(), strict.close()
+
+
+def test_a_picture_of_another_scene_is_no_part_of_a_story(learned):
+    _, scene, normals = learned
+    model = fitted(normals, align=True)
+    other = samples.load("tyre").reference[:240, :320]
+    watch = model.series([normals[0], spotted(scene), other, spotted(scene)])
+    assert "another scene" in watch.rows[2].remark and not watch.rows[2].tracks
+    assert [track.frames for track in watch.tracks] == [2]
+
+
+def test_a_function_without_a_version_is_not_saved(learned, tmp_path):
+    from vde_nb import add_features, remove_features
+    from vde_nb.features import named_features
+
+    def blocks(image):
+        return image[::8, ::8].astype(np.float32)
+
+    _, _, normals = learned
+    model = Normality.fit(normals, model="subspace", features=blocks, align=False)
+    with pytest.raises(SettingError, match="version"):
+        model.save(tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+    remove_features(named_features(blocks))
+    add_features("blocks", blocks, version="1")
+    Normality.fit(normals, model="subspace", features="blocks", align=False).save(tmp_path / "m")
+    remove_features("blocks")
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda image: np.moveaxis(image[::8, ::8], 2, 0).astype(float), "returns (rows"),
+        (lambda image: np.ones((image.shape[0] // 8, image.shape[1] // 8, 4)), "nothing is told"),
+    ],
+)
+def test_descriptions_that_are_hardly_meant_are_noted(learned, function, told):
+    _, scene, _ = learned
+    found = compare(scene, spotted(scene), method="semantic", features=function, cache=None)
+    assert any(told in note for note in found.notes)
+
+
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "x"])
 def test_a_seed_that_is_none_is_refused(learned, seed):
     with pytest.raises(SettingError, match="seed"):

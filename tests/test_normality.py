@@ -80,7 +80,9 @@ def test_more_false_alarms_allowed_means_more_heat(
     frame = model.frame(spoilt(normals[0]))
     strict, usual = model.evidence(frame, 0.001), model.evidence(frame)
     assert np.all(strict <= usual) and strict.max() < usual.max()
-    assert usual.max() == pytest.approx(model.score(spoilt(normals[0])))
+    score = model.score(spoilt(normals[0]))  # of places, which are means of 3 x 3 pixels
+    assert 0.8 * usual.max() < score <= usual.max()
+    assert score == pytest.approx(model.compare(spoilt(normals[0])).score, rel=0.03)
 
 
 def test_what_varies_in_the_normal_pictures_may_vary(wall: np.ndarray) -> None:
@@ -165,11 +167,45 @@ def test_a_corrupt_picture_in_the_middle_is_skipped_and_named(
 def test_pictures_of_a_folder_come_in_the_order_people_expect(
     tmp_path: Path, normals: list[np.ndarray]
 ) -> None:
-    for number in (10, 9, 100):
-        cv2.imwrite(str(tmp_path / f"frame_{number}.png"), normals[0][..., ::-1])
+    for at, number in enumerate((10, 9, 100)):
+        cv2.imwrite(str(tmp_path / f"frame_{number}.png"), normals[at][..., ::-1])
     model = Normality.fit(tmp_path, model="variation")
     names = [Path(name).name for name in model.names]
     assert names == ["frame_9.png", "frame_10.png", "frame_100.png"]
+
+
+def test_copies_of_a_picture_count_once_and_are_named(normals: list[np.ndarray]) -> None:
+    model = Normality.fit([normals[0]] * 5, model="variation")
+    assert len(model.names) == 1
+    said = " ".join(model.notes)
+    assert "identical" in said and "picture 2" in said and "one normal picture only" in said
+    alone = Normality.fit(normals[:1], model="variation")
+    assert model.score(normals[3]) == pytest.approx(alone.score(normals[3]))
+
+
+def test_learning_what_was_far_from_normal_is_said_for_good(normals: list[np.ndarray]) -> None:
+    model = Normality.fit(normals[:8], model="variation")
+    model.update(normals[9])
+    assert not any("before it was learned" in note for note in model.notes)
+    model.update(spoilt(normals[0]))
+    model.update(normals[10])
+    assert any("before it was learned" in note for note in model.notes)
+
+
+@pytest.mark.parametrize("wrong", ["30", 0, -1, float("nan"), float("inf")])
+def test_a_half_life_that_is_none_is_refused_in_words(
+    normals: list[np.ndarray], wrong: object
+) -> None:
+    model = Normality.fit(normals[:2], model="variation")
+    with pytest.raises(SettingError, match="half_life must be a number above 0"):
+        model.update(normals[3], half_life=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Normality\.fit"):
+        Normality("good/")  # type: ignore[arg-type]
+
+
+def test_few_normal_pictures_are_said(normals: list[np.ndarray]) -> None:
+    model = Normality.fit(normals[:10], model="variation")
+    assert any("10 normal pictures are few" in note for note in model.notes)
 
 
 def test_another_size_is_resized_and_other_proportions_are_skipped(

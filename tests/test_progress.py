@@ -51,10 +51,11 @@ class Bar:
     """What tqdm is asked to show."""
 
     shown: list[str]
+    last: Bar
 
     def __init__(self, **how: object) -> None:
         self.n = 0
-        Bar.shown = []
+        Bar.shown, Bar.last = [], self
 
     def set_description_str(self, text: str, refresh: bool = True) -> None:
         Bar.shown.append(text)
@@ -77,7 +78,8 @@ def test_long_work_that_nobody_follows_shows_a_bar(monkeypatch: pytest.MonkeyPat
     with shown_when_long():
         time.sleep(0.06)
         report("reading", 0.5)
-    assert Bar.shown == ["reading 50", "closed"]
+    # At its end: a notebook shows a bar in red that is closed before.
+    assert Bar.shown == ["reading 50", "closed"] and Bar.last.n == 100
     told: list[str] = []
     with listening(lambda text, share: told.append(text)), shown_when_long():
         time.sleep(0.06)

@@ -1,4 +1,4 @@
-"""``vde-nb normality fit|series``: learn what is normal, and judge pictures over time by it."""
+"""``vde-nb normality fit|update|series``: learn what is normal, and judge pictures by it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _END
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(
-        title="actions", dest="action", metavar="fit|series", required=True
+        title="actions", dest="action", metavar="fit|update|series", required=True
     )
 
     def add(name: str, summary: str) -> argparse.ArgumentParser:
@@ -46,8 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         )
         # every command has it, at its end too
         action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-        action.add_argument("--overwrite", action="store_true", help="replace what is there")
         return action
+
+    replace: dict[str, Any] = {"action": "store_true", "help": "replace what is there"}
 
     fit = add("fit", "Learn from a folder of normal pictures.")
     option = fit.add_argument
@@ -65,12 +66,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     option("--no-align", action="store_true", help="the pictures lie on each other already")
     option("--seed", metavar="N", type=int, default=0, help="of everything random [default 0]")
     option("--small", action="store_true", help="keep no pictures in the file: no updates later")
+    option("--overwrite", **replace)
+    update = add("update", "Learn more normal pictures; the model's file is replaced.")
+    option = update.add_argument
+    option("model", metavar="MODEL", help="a file that fit wrote")
+    option("pictures", metavar="PICTURE", nargs="+", help="of the scene when all was well")
+    option("--half-life", metavar="N", type=float, help="updates after which a picture counts half")
     series = add("series", "Judge a folder of pictures over time.")
     option = series.add_argument
     option("model", metavar="MODEL", help="a file that fit wrote")
     option("folder", metavar="FOLDER", type=_path, help="pictures; their names or EXIF tell when")
-    option("--out", metavar="DIR", type=_path, help="folder for series.csv and series.png")
+    option("--out", metavar="DIR", type=_path, help="for series.csv, tracks.csv, series.png")
     option("--threshold", metavar="N", type=int, help="heat that counts, 0 to 255 [default 50]")
+    option("--false-alarms", metavar="X", type=float, help="expected in a picture [default 0.02]")
+    option("--overwrite", **replace)
 
 
 def _path(text: str) -> Path:
@@ -116,19 +125,33 @@ def _fit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _update(options: argparse.Namespace) -> int:
+    from vde_nb.normality import Normality
+
+    model = Normality.load(options.model)
+    before = len(model.notes)
+    for picture in options.pictures:
+        model.update(picture, half_life=options.half_life)
+    written = model.save(options.model, overwrite=True)
+    told = model.notes if len(model.notes) > before else model.notes[:1]
+    _say("\n".join([*_wrapped(told), "", f"Written: {written}"]))
+    return 0
+
+
 def _series(options: argparse.Namespace) -> int:
     from vde_nb.normality import Normality
 
     _folder(options.folder)
     files: list[Path] = []
     if options.out is not None:
-        files = [options.out / "series.csv", options.out / "series.png"]
+        files = [options.out / name for name in ("series.csv", "tracks.csv", "series.png")]
         there = [path for path in files if path.exists()]
         if there and not options.overwrite:
             raise OutputError(f"{there[0]} is there already; --overwrite replaces it.")
     settings: dict[str, Any] = {}
-    if options.threshold is not None:
-        settings["threshold"] = options.threshold
+    for name in ("threshold", "false_alarms"):
+        if getattr(options, name) is not None:
+            settings[name] = getattr(options, name)
     found = Normality.load(options.model).series(options.folder, **settings)
     if files:
         _write(found, files, options.overwrite)
@@ -150,9 +173,10 @@ def _write(found: Series, files: list[Path], overwrite: bool) -> None:
 
     from vde_nb._write import write_atomically
 
-    table, picture = files
+    table, tracks, picture = files
     table.parent.mkdir(parents=True, exist_ok=True)
     found.to_csv(table, overwrite=overwrite)
+    found.tracks_csv(tracks, overwrite=overwrite)
     buffer = io.BytesIO()
     found.plot().savefig(buffer, format="png", dpi=120)
     write_atomically(picture, buffer.getvalue(), overwrite=overwrite)
@@ -211,4 +235,8 @@ def _wrapped(notes: tuple[str, ...]) -> list[str]:
     return lines
 
 
-_ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {"fit": _fit, "series": _series}
+_ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "fit": _fit,
+    "update": _update,
+    "series": _series,
+}

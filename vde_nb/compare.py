@@ -167,7 +167,8 @@ def compare(
     elif model is not None and current is _LEFT_OUT:
         pair = _load(None, reference, chosen, stage, model)  # type: ignore[arg-type]
     elif current is None or current is _LEFT_OUT:
-        raise SettingError("compare() needs two pictures: compare(reference, current).")
+        hint = " One is enough with method='normality'." if "model" in settings else ""
+        raise SettingError(f"compare() needs two pictures: compare(reference, current).{hint}")
     else:
         pair = _load(reference, current, chosen, stage, model)
     remarks = _unused(chosen, settings)
@@ -474,6 +475,7 @@ def _run(
         registration=images.registration,
         reviews=reviews,
         outlined_by=segmenter.title if finding.candidates.value else "",
+        described_by=finding.described_by,
         _cache=stage.cache,
         _model=model,
         _given=given if given is not pair else None,

@@ -224,6 +224,9 @@ class Comparison:
     outlined_by
         Title of what drew the outlines, which may be another segmenter than was asked for; empty
         where there was nothing to outline.
+    described_by
+        Title of the features that were compared, which may be others than were asked for; empty
+        for methods that look at pixels only.
     """
 
     pair: ImagePair
@@ -245,6 +248,7 @@ class Comparison:
     prompts: tuple[Prompt, ...] = ()
     reviews: tuple[Review, ...] = ()
     outlined_by: str = ""
+    described_by: str = ""
     _cache: StageCache | None = None
     _detected: Detected | None = None
     _model: Normality | None = None  # held, so that again() finds it

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA_VERSION", "results", "schema", "to_json"]
 
 #: Version of the document: the second number grows when keys are added, the first when any changes.
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 def results(comparison: Comparison) -> dict[str, Any]:
@@ -52,6 +52,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "image_size": {"width": int(width), "height": int(height)},
         "method": comparison.method,
         "outlined_by": readable(comparison.outlined_by),
+        "described_by": readable(comparison.described_by),
         "settings": _plain(comparison.settings.to_dict()),
         "registration": _registration(comparison),
         "notes": [readable(note) for note in comparison.notes],

@@ -28,6 +28,7 @@ __all__ = [
     "functions",
     "functions_without",
     "is_forgotten",
+    "is_lasting",
     "named_features",
     "remove_function",
 ]
@@ -196,6 +197,11 @@ def add_function(
     with _lock:
         _functions[name] = made
     return made
+
+
+def is_lasting(identity: str) -> bool:
+    """Whether an identity means the same in another session: a function's without version not."""
+    return not identity.startswith("function ") or " version " in identity
 
 
 def checked_name(name: Any, taken: tuple[str, ...]) -> str:

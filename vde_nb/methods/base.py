@@ -61,6 +61,8 @@ class Finding:
     measure
         ``measure(box, mask) -> evidence`` of a finished outline: its box ``(x, y, w, h)`` and the
         ``(h, w)`` bool mask in it, in reference pixels. None: the method has nothing to add.
+    described_by
+        Title of the features that were compared; empty for methods that look at pixels only.
     labels
         One per candidate: the type it has whatever the classifier says, or ``""``. Empty: all are
         classified.
@@ -75,6 +77,7 @@ class Finding:
     otherwise: str = "missing_part"
     notes: tuple[str, ...] = ()
     measure: Measure | None = None
+    described_by: str = ""
     labels: tuple[str, ...] = ()
 
 

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vde_nb.detect import Box, candidates, clean, threshold_mask
 from vde_nb.errors import SettingError
+from vde_nb.features import describe_features
 from vde_nb.methods.base import Finding, Method, Prepared, ssim_score, within
 from vde_nb.methods.robust import decided, evidence_heat, filled
 from vde_nb.normality import Normality, find_model
+from vde_nb.normality._choose import place_means
 from vde_nb.settings import Settings
 from vde_nb.stages import Staged, Stages
 
@@ -42,7 +43,7 @@ def _evidence(
 
 def _heats(wide: Float32, local: Float32, valid: Bool | None) -> tuple[UInt8, UInt8]:
     """Heat, and heat of the regions that were decided on."""
-    core = evidence_heat(np.asarray(cv2.blur(wide, (3, 3)), np.float32), 1.0)
+    core = evidence_heat(place_means(wide), 1.0)
     around = filled(evidence_heat(local, _GROW))
     return within(filled(evidence_heat(local, 1.0)), valid), decided(around, core)
 
@@ -54,10 +55,13 @@ def _cleaned(heat: UInt8, valid: Bool | None, opening: int, closing: int) -> UIn
 def _measured(evidence: Float32, box: Box, mask: Bool) -> Mapping[str, float]:
     """Evidence under one outline; see :class:`~vde_nb.methods.base.Finding`."""
     x, y, w, h = box
-    inside = evidence[y : y + h, x : x + w][mask]
-    if not inside.size:
+    inside = evidence[y : y + h, x : x + w]
+    if not mask.any():
         return {}
-    return {"normality_distance": float(inside.mean()), "normality_peak": float(inside.max())}
+    return {
+        "normality_distance": float(inside[mask].mean()),
+        "normality_peak": float(place_means(inside)[mask].max()),
+    }
 
 
 def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
@@ -98,6 +102,7 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         mask,
         regions,
         notes=(model.describe(),),
+        described_by=describe_features(model.features)[0] if model.features else "",
         measure=partial(_measured, evidence.value[0]),
     )
 

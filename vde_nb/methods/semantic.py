@@ -61,6 +61,7 @@ _AGREE = 0.3  # share of a region that a method must confirm
 _CONFIRM = 0.6  # share of the threshold that is enough to confirm what is known already
 _CLEANING = ("open_iterations", "close_iterations")
 
+_ODD = 4.0  # times as wide as high, or the reverse, that a cell seldom is
 _FEW = 48  # cells below which unchanged pictures cannot be told from changed ones
 _OVERALL = 1.0  # floors by which pictures may differ on the whole unsaid
 _REGION, _PIXEL, _SEMANTIC = 1, 2, 4  # bits of who sees a region
@@ -302,6 +303,7 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         *getattr(extractor.value, "notes", ()),
         *_without_use(how, chosen, extractor.value),
     )
+    notes += _odd(features[0].value)
     if 0 < found.value.compared < _FEW:
         notes += (
             f"only {found.value.compared} cells are compared, too few to tell anything surely: "
@@ -314,7 +316,16 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         )
     apart = 2 * max(found.value.cell)
     prompted = Staged(with_peaks(regions.value, heats.value[2], apart), regions.key)
-    finding = Finding(score.value, heat, smooth, rules.threshold, mask, prompted, notes=notes)
+    finding = Finding(
+        score.value,
+        heat,
+        smooth,
+        rules.threshold,
+        mask,
+        prompted,
+        notes=notes,
+        described_by=chosen.title,
+    )
     if fast is None:
         return replace(finding, measure=partial(_measured, found.value, None))
     without_light = getattr(extractor.value, "without_light", None)
@@ -336,6 +347,20 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
         measure=partial(_measured, found.value, seen),
         labels=tuple("" if all(both) else ENVIRONMENTAL for both in agree),
     )
+
+
+def _odd(features: PatchFeatures) -> tuple[str, ...]:
+    """Notes on descriptions that are hardly what somebody meant."""
+    (rows, columns), (width, height) = features.values.shape[:2], features.cell
+    notes = []
+    if max(width / height, height / width) > _ODD:
+        notes.append(
+            f"the features have {columns} x {rows} cells of {width:.0f} x {height:.0f} pixels: a "
+            "function returns (rows, columns, numbers)"
+        )
+    if not np.ptp(features.values, axis=(0, 1)).any():
+        notes.append("all cells of the reference have the same description: nothing is told apart")
+    return tuple(notes)
 
 
 def _lasting(features: PatchFeatures, extractor: Any) -> PatchFeatures:

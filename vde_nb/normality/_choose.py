@@ -117,6 +117,11 @@ def fit_kinds(
     return Choice(model, parts, tuple(bank.names[number] for number in sorted(out)), trials)
 
 
+def place_means(evidence: Float32) -> Float32:
+    """Evidence of places: means of 3 x 3 pixels, ``(H, W)`` float32."""
+    return np.asarray(cv2.blur(evidence, (3, 3)), np.float32)
+
+
 def evidence_maps(
     parts: dict[str, Fitted], frame: Frame, grid: Grid, false_alarms: float
 ) -> tuple[Float32, Float32]:

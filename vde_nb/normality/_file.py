@@ -23,6 +23,7 @@ from vde_nb._progress import report
 from vde_nb._version import __version__
 from vde_nb._write import expand, write_atomically
 from vde_nb.errors import MissingExtraError, OutputError, SettingError, VdeError, WeightsError
+from vde_nb.features._user import is_lasting
 from vde_nb.images import Picture
 from vde_nb.normality._bank import Bank
 from vde_nb.normality._calibrate import Calibration, Fitted
@@ -107,9 +108,18 @@ def save(
     ------
     OutputError
         The file exists or cannot be written; nothing is left behind.
+    SettingError
+        Its features are a function without a version, which no other session could tell from
+        another function of that name.
     """
     target = target_of(path)
     parts = model._parts
+    if not is_lasting(parts.identity):
+        raise SettingError(
+            f"This model describes pictures with {parts.features!r}, a function without a version, "
+            "and could not be used in another session: "
+            f"vde_nb.add_features({parts.features!r}, function, version='1') before fitting."
+        )
     bank = parts.bank if normals else Bank((), np.zeros(0), parts.bank.seen)
     arrays: Arrays = {"reference": packed_picture(parts.reference.array)}
     for kind, part in parts.choice.parts.items():

@@ -94,7 +94,14 @@ class Stream:
     def bank(self, seed: int, limit: int) -> Bank:
         """Read all pictures, and keep as many as fit into `limit` bytes."""
         reservoir = Reservoir(limit, seed)
+        known: set[str] = set()
+        copies: list[str] = []
         for picture in self._pictures:
+            # A copy says nothing about what varies, and would make the others look alike.
+            if picture.key in known:
+                copies.append(picture.name)
+                continue
+            known.add(picture.key)
             report(f"Normality: {reservoir.seen + 1} pictures", None)
             place = reservoir.place()
             if place is None:
@@ -107,6 +114,10 @@ class Stream:
                 continue
             self.remarks += [f"{picture.name}: {note}" for note in notes]
             reservoir.put(place, frame)
+        if copies:
+            self.remarks.append(
+                f"Left out, because they are identical to earlier ones: {listed(copies)}."
+            )
         bank = reservoir.bank()
         if not len(bank):
             raise ImageError(_none(self.skipped))

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from numbers import Integral
@@ -203,18 +203,23 @@ class Series:
         return comparison
 
     def panel(self, **settings: Any) -> Any:
-        """The frames as a filmstrip under their curve of scores, to go through by hand."""
+        """The frames as a filmstrip under their curve of scores, to go through by hand.
+
+        With other settings than the series was made with, the frames are compared anew.
+        """
         from vde_nb.panel._series import series_panel
 
-        rows = [
-            {
-                "score": row.score,
-                "count": None if row.skipped else row.count,
-                "change": row.change_percent,
-                "note": row.remark,
-            }
-            for row in self.rows
-        ]
+        rows: list[dict[str, Any]] | None = None
+        if all(self._settings.get(name) == value for name, value in settings.items()):
+            rows = [
+                {
+                    "score": row.score,
+                    "count": None if row.skipped else row.count,
+                    "change": row.change_percent,
+                    "note": row.remark,
+                }
+                for row in self.rows
+            ]
         return series_panel(
             self._model,
             self._kept("show the frames"),
@@ -242,11 +247,26 @@ class Series:
         OutputError
             The file exists, or cannot be written.
         """
-        buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer, lineterminator="\r\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows([_cell(row, name) for name in _COLUMNS] for row in self.rows)
-        text = buffer.getvalue()
+        text = _written(
+            _COLUMNS, [[_plain(getattr(row, name)) for name in _COLUMNS] for row in self.rows]
+        )
+        if path is not None:
+            write_atomically(path, text, overwrite=overwrite)
+        return text
+
+    def tracks_csv(
+        self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
+    ) -> str:
+        """One row per anomaly over time as CSV text, as :attr:`table` shows them.
+
+        Raises
+        ------
+        OutputError
+            The file exists, or cannot be written.
+        """
+        rows = [self.line(track) for track in self.tracks]
+        names = list(rows[0]) if rows else ["track"]
+        text = _written(names, [[_plain(row[name]) for name in names] for row in rows])
         if path is not None:
             write_atomically(path, text, overwrite=overwrite)
         return text
@@ -299,9 +319,16 @@ class Series:
         return notebook_html(self)
 
 
-def _cell(row: Row, name: str) -> Any:
+def _written(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _plain(value: Any) -> Any:
     """A value as CSV holds it."""
-    value = getattr(row, name)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, datetime):

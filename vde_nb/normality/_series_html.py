@@ -20,6 +20,10 @@ _WIDTH = 900
 _SIDES = {"track": "left", "frames": "right", "persistence": "right", "area": "right"}
 
 
+#: Words and numbers of a cell are never broken.
+_CELL = "padding:2px 10px;white-space:nowrap;overflow-wrap:normal;word-break:normal"
+
+
 def notebook_html(series: Series) -> str:
     """HTML of a series: headline, figure, table of anomalies, drift and notes.
 
@@ -71,21 +75,20 @@ def _table(series: Series) -> str:
     rows = [series.line(track) for track in series.foremost(_ROWS)]
     names = [name for name in rows[0] if name != "box"]
     head = "".join(
-        f'<th scope="col" style="text-align:{_SIDES.get(name, "left")};padding:2px 10px">'
+        f'<th scope="col" style="{_CELL};text-align:{_SIDES.get(name, "left")}">'
         f"{escaped(name)}</th>"
         for name in names
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="text-align:{_SIDES.get(name, "left")};padding:2px 10px">'
-            f"{escaped(row[name])}</td>"
+            f'<td style="{_CELL};text-align:{_SIDES.get(name, "left")}">{escaped(row[name])}</td>'
             for name in names
         )
         + "</tr>"
         for row in rows
     )
     return (
-        '<table style="margin:8px 0 0 0"><thead>'
-        f"<tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        '<div style="overflow-x:auto"><table style="margin:8px 0 0 0"><thead>'
+        f"<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

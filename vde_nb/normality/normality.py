@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from numbers import Integral
+from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from vde_nb.errors import SettingError
 from vde_nb.images import Picture, Source
 from vde_nb.normality._bank import Bank
 from vde_nb.normality._calibrate import DEFAULT_FALSE_ALARMS
-from vde_nb.normality._choose import Choice, Trial, evidence_maps, fit_kinds
+from vde_nb.normality._choose import Choice, Trial, evidence_maps, fit_kinds, place_means
 from vde_nb.normality._kinds import KINDS
 from vde_nb.normality._prepare import Preparer, read, sources
 from vde_nb.normality._reading import Stream, listed
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Normality", "Parts"]
 
 _CACHE_BYTES = 768 * 2**20
+_ENOUGH = 20  # normal pictures from which on the rate of false alarms is more than a guess
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +113,12 @@ class Normality:
     """
 
     def __init__(self, parts: Parts) -> None:
+        if not isinstance(parts, Parts):
+            raise TypeError("Learn a model with Normality.fit(pictures), or read one with load().")
         self._parts = parts
         self._frozen: Parts | None = None
         self._snapshot: Normality | None = None
+        self._home: tuple[Parts, str] | None = None
 
     def snapshot(self) -> Normality:
         """The model as it is now, which :meth:`update` of this one leaves alone."""
@@ -276,10 +281,10 @@ class Normality:
             )
         elif not len(bank):
             notes.append("The normal pictures were not saved with it: it cannot learn more.")
-        elif len(bank) < 8:
+        elif len(bank) < _ENOUGH:
             notes.append(
                 f"{len(bank)} normal pictures are few: the rate of false alarms is a guess. "
-                "From about 20 on it is measured."
+                f"From about {_ENOUGH} on, from all hours and weathers, it is measured."
             )
         if 0 < len(bank) < bank.seen:
             notes.append(
@@ -348,8 +353,15 @@ class Normality:
         return evidence_maps(parts.choice.parts, frame, parts.grid, false_alarms)
 
     def score(self, image: Source) -> float:
-        """Evidence of the worst place of a picture; 1 is the level of false alarms."""
-        return float(self.evidence(self.frame(image)).max())
+        """Evidence of the worst place of a picture; 1 is the level of false alarms.
+
+        As in a comparison, a place is the mean of 3 x 3 pixels. ``compare(image).score`` is the
+        same, in the steps of a heatmap.
+        """
+        return self._worst(self.frame(image))
+
+    def _worst(self, frame: Frame) -> float:
+        return float(place_means(self.evidence(frame)).max())
 
     def compare(self, image: Source, **settings: Any) -> Comparison:
         """Compare a picture with what is normal, as :func:`vde_nb.compare` does.
@@ -384,7 +396,8 @@ class Normality:
         Returns
         -------
         Normality
-            This model, fitted again. The old pictures are not registered again.
+            This model, fitted again. The old pictures are not registered again. Where the picture
+            was far from normal before, :attr:`notes` say so.
 
         Raises
         ------
@@ -393,10 +406,9 @@ class Normality:
         SettingError
             `weight` or `half_life` is not above 0.
         """
-        if not weight > 0:
-            raise SettingError(f"weight must be above 0, not {weight!r}.")
-        if half_life is not None and not half_life > 0:
-            raise SettingError(f"half_life must be above 0, not {half_life!r}.")
+        for what, value in (("weight", weight), ("half_life", half_life)):
+            if value is not None and not (isinstance(value, Real) and 0 < value < math.inf):
+                raise SettingError(f"{what} must be a number above 0, not {value!r}.")
         parts = self._parts
         if not len(parts.bank):
             raise SettingError(
@@ -408,6 +420,13 @@ class Normality:
         fade = 1.0 if half_life is None else 0.5 ** (1 / half_life)
         with told(None):
             frame, notes = self._preparer.frame(read(name, image, parts.settings), learn=True)
+            before = self._worst(frame)
+            if before > 1:
+                notes = [
+                    *notes,
+                    f"scored {before:.1f} before it was learned. If it shows something that is not "
+                    "normal, go back to the model without it.",
+                ]
             bank = parts.bank.added(frame, weight, fade, parts.cache_bytes)
             choice = fit_kinds(bank, parts.choice.kind, seed=parts.seed, grid=parts.grid)
         remarks = (*parts.remarks, *(f"{name}: {note}" for note in notes))
@@ -422,7 +441,24 @@ class Normality:
         times: Iterable[datetime] | None = None,
         **options: Any,
     ) -> Series:
-        """Judge pictures in order of time; see :mod:`vde_nb.normality.series`."""
+        """Judge pictures over time, one after the other, and follow what is found.
+
+        Parameters
+        ----------
+        images
+            A folder, a list or a generator of pictures.
+        times
+            When they were taken, one each; by default the names of the files tell, or what the
+            camera wrote into them.
+        **options
+            ``progress``, a function that is called with what is being done, and any setting of
+            :func:`vde_nb.compare`, such as ``threshold``, ``min_area`` or ``false_alarms``.
+
+        Returns
+        -------
+        Series
+            Rows, tracks, drift, table, plot: see :class:`vde_nb.normality.series.Series`.
+        """
         from vde_nb.normality.series import series
 
         return series(self, images, times, **options)
@@ -447,18 +483,66 @@ class Normality:
         shown: Panel = series_panel(self, images, None if times is None else [*times], **settings)
         return shown
 
-    def save(self, path: str | os.PathLike[str], overwrite: bool = False, **options: Any) -> Any:
-        """Write the model into one file; see :mod:`vde_nb.normality._file`."""
+    def save(
+        self, path: str | os.PathLike[str], overwrite: bool = False, *, normals: bool = True
+    ) -> Path:
+        """Write the model into one file of numbers and JSON (safetensors).
+
+        Parameters
+        ----------
+        path
+            Where to; ``.normality.safetensors`` is added to a name without ``.safetensors``.
+        overwrite
+            Replace a file that is there.
+        normals
+            Keep the normal pictures in it: without them the file is small, and the model cannot
+            :meth:`update` once it is loaded.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        OutputError
+            It is there already, or cannot be written.
+        """
         from vde_nb.normality._file import save
 
-        return save(self, path, overwrite=overwrite, **options)
+        written = save(self, path, overwrite=overwrite, normals=normals)
+        if normals:
+            self._lives_in(written)
+        return written
+
+    @property
+    def file(self) -> str:
+        """The file that holds the model as it is now; empty where there is none."""
+        home = self._home
+        return home[1] if home is not None and home[0] is self._parts else ""
+
+    def _lives_in(self, path: str | os.PathLike[str]) -> None:
+        from vde_nb.normality.registry import remember
+
+        self._home = self._parts, os.fsdecode(path)
+        remember(path, self)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Normality:
-        """Read a saved model; see :mod:`vde_nb.normality._file`."""
+        """Read a saved model. Nothing in the file is run, and nothing is downloaded.
+
+        Raises
+        ------
+        WeightsError
+            The file is damaged, foreign, of a newer version, or its features cannot be had.
+        SettingError
+            Its features are others here than those it was fitted with.
+        """
         from vde_nb.normality._file import load as load_file
 
-        return load_file(path)
+        model = load_file(path)
+        model._lives_in(path)
+        return model
 
     @cached_property
     def _preparer(self) -> Preparer:

@@ -44,9 +44,9 @@ def named_model(value: Normality | str | os.PathLike[str]) -> str:
     Parameters
     ----------
     value
-        A model, which is registered as it is now under ``"<kind>-<signature>"`` for as long as
-        somebody holds it; or the name of one, or the path of a saved one, which is returned as
-        text.
+        A model: the path of the file that holds it as it is now, or else
+        ``"<kind>-<signature>"``, under which it is registered for as long as somebody holds it; or
+        the name of one, or the path of a saved one, which is returned as text.
 
     Raises
     ------
@@ -57,6 +57,9 @@ def named_model(value: Normality | str | os.PathLike[str]) -> str:
 
     if isinstance(value, Normality):
         now = value.snapshot()
+        stamp = stamp_of(value.file) if value.file else None
+        if stamp is not None and _remembered(value.file, stamp, now):
+            return value.file
         name = f"{now.kind}-{now.signature[:8]}"
         with _lock:
             _known.pop(name, None)  # the newest is the last
@@ -67,6 +70,29 @@ def named_model(value: Normality | str | os.PathLike[str]) -> str:
     raise SettingError(
         f"model must be a Normality, its name or a path, not {type(value).__name__}."
     )
+
+
+def _remembered(path: str, stamp: Hashable, model: Normality) -> bool:
+    """Whether the file at `path` is that of `model`; it need not be read then."""
+    name = str(Path(path).expanduser())
+    with _lock:
+        known = _loaded.get(name)
+    return known is not None and known[0] == stamp and known[1].signature == model.signature
+
+
+def remember(path: str | os.PathLike[str], model: Normality) -> None:
+    """Tell that the file at `path` was just written from `model`, or read into it."""
+    stamp = stamp_of(os.fsdecode(path))
+    if stamp is not None:
+        _keep(str(Path(path).expanduser()), stamp, model.snapshot())
+
+
+def _keep(path: str, stamp: Hashable, model: Normality) -> None:
+    with _lock:
+        _loaded.pop(path, None)
+        _loaded[path] = stamp, model
+        while len(_loaded) > _FILES:
+            del _loaded[next(iter(_loaded))]
 
 
 def held_model(name: str) -> Normality | None:
@@ -122,11 +148,7 @@ def find_model(name: str) -> Normality:
     from vde_nb.normality.normality import Normality
 
     model = Normality.load(path).snapshot()
-    with _lock:
-        _loaded.pop(str(path), None)
-        _loaded[str(path)] = key, model
-        while len(_loaded) > _FILES:
-            del _loaded[next(iter(_loaded))]
+    _keep(str(path), key, model)
     return model
 
 

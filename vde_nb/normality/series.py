@@ -102,7 +102,11 @@ def series(
                 finally:
                     del source  # before the next one is asked for
             row = _judged(number, name, found)
-            rows.append(replace(row, tracks=tuple(follower.look(number, _seen(number, found)))))
+            if row.remark:  # another scene: what is found there is no anomaly of this one
+                rows.append(replace(row, background=math.nan))
+            else:
+                seen = tuple(follower.look(number, _seen(number, found)))
+                rows.append(replace(row, tracks=seen))
             del found
     if not rows:
         raise ImageError("There is no picture to judge: images is empty.")

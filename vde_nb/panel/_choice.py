@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vde_nb._learned import named
+from vde_nb._learned import model_of, named
 from vde_nb.errors import SettingError
 from vde_nb.methods import default_method, get_method
 from vde_nb.segment import check_segmenter
@@ -61,6 +61,18 @@ class Choice:
         segmenter = self.given.get("segmenter", usual)
         names = {declared.name for declared in declarations(self.method, segmenter)}
         return {name: value for name, value in self.given.items() if name in names}
+
+    @property
+    def alone(self) -> Any:
+        """The model that judges a picture without a second one; None where two are needed.
+
+        Raises
+        ------
+        SettingError
+            There is no such model.
+        """
+        name = self.given.get("model")
+        return model_of(self.settings) if self.method == "normality" and name else None
 
     @property
     def threshold(self) -> int:

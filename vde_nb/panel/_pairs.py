@@ -21,7 +21,7 @@ from vde_nb.panel._files import Root, paired
 from vde_nb.panel._origin import Upload, name_of
 from vde_nb.reviewing import Review
 
-__all__ = ["Pair", "folder_pairs", "is_folder", "keepable", "listed_pairs"]
+__all__ = ["Pair", "folder_pairs", "is_folder", "judged_pairs", "keepable", "listed_pairs"]
 
 #: Most pairs in a filmstrip.
 _MOST = 5000
@@ -172,6 +172,17 @@ def is_folder(source: object) -> bool:
         return Path(os.fsdecode(source)).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):
         return False
+
+
+def judged_pairs(model: Any, images: Any) -> list[Pair]:
+    """Pairs of a model's reference with one picture, with those of a list or of a folder."""
+    if isinstance(images, ImagePair):
+        return [made_pair(images, None)]
+    if is_folder(images) or isinstance(images, (list, tuple)):
+        from vde_nb.panel._series import frame_pairs
+
+        return frame_pairs(model.reference, images)
+    return [made_pair(model.reference, images)]
 
 
 def listed_pairs(pairs: Iterable[Any]) -> list[Pair]:

@@ -41,7 +41,8 @@ class Panel(State):
     ----------
     reference, current
         The two pictures, as :func:`vde_nb.compare` takes them; two folders, whose pictures are
-        matched by name; or nothing, to choose them in the panel.
+        matched by name; or nothing, to choose them in the panel. With ``method="normality"`` and a
+        model, one picture or one folder is enough.
     method, preset
         As in :func:`vde_nb.compare`.
     root
@@ -123,6 +124,9 @@ class Panel(State):
             made = pair_list.listed_pairs(pairs)
         elif pair_list.is_folder(reference) and pair_list.is_folder(current):
             made, _ = pair_list.folder_pairs(reference, current)
+        elif reference is not None and current is None and choice.alone:
+            # A model of normality brings the reference: what was given is to be judged.
+            made = pair_list.judged_pairs(choice.alone, reference)
         elif reference is not None or current is not None:
             made = [pair_list.made_pair(reference, current)]
         if made:
