@@ -209,7 +209,7 @@ class Normality:
             )
         if not KINDS[choice.kind].features:  # what was described for the choice alone may go
             extractor, bank = None, bank.plain()
-        return cls(
+        made = cls(
             Parts(
                 stream.preparer.reference,
                 chosen,
@@ -225,6 +225,8 @@ class Normality:
                 tuple(stream.remarks),
             )
         )
+        made._listed()
+        return made
 
     @property
     def reference(self) -> UInt8:
@@ -433,6 +435,7 @@ class Normality:
         self._parts = replace(
             parts, bank=bank, choice=replace(choice, trials=parts.choice.trials), remarks=remarks
         )
+        self._listed()
         return self
 
     def series(
@@ -520,6 +523,12 @@ class Normality:
         """The file that holds the model as it is now; empty where there is none."""
         home = self._home
         return home[1] if home is not None and home[0] is self._parts else ""
+
+    def _listed(self) -> None:
+        """Have it found by its name, as in the panel's list, for as long as somebody holds it."""
+        from vde_nb.normality.registry import named_model
+
+        named_model(self)
 
     def _lives_in(self, path: str | os.PathLike[str]) -> None:
         from vde_nb.normality.registry import remember
