@@ -21,7 +21,7 @@ _SIDES = {"track": "left", "frames": "right", "persistence": "right", "area": "r
 
 
 #: Words and numbers of a cell are never broken.
-_CELL = "padding:2px 10px;white-space:nowrap;overflow-wrap:normal;word-break:normal"
+_CELL = "padding:2px 7px;white-space:nowrap;overflow-wrap:normal;word-break:normal"
 
 
 def notebook_html(series: Series) -> str:
