@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -305,3 +307,19 @@ def test_a_seed_that_is_none_is_refused(learned, seed):
 def test_pictures_nothing_can_be_compared_in_are_refused_before_they_are_learned():
     with pytest.raises(ImageError, match="7"):
         fitted([np.zeros((6, 40, 3), np.uint8)] * 3)
+
+
+def test_comparing_two_pictures_does_without_what_learns():
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, numpy, vde_nb\n"
+            "vde_nb.compare(*[numpy.zeros((40, 40, 3), 'uint8')] * 2)\n"
+            "print([name for name in sys.modules if name.startswith('vde_nb.normality')])",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == "[]"

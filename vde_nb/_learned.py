@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from vde_nb.settings import Settings
 if TYPE_CHECKING:
     from vde_nb.normality import Normality
 
-__all__ = ["adapted", "load_with", "model_of", "named"]
+__all__ = ["adapted", "holding", "load_with", "model_of", "named"]
 
 #: The method that compares with a model instead of with a second picture.
 _METHOD = "normality"
@@ -48,6 +49,18 @@ def model_of(settings: Settings) -> Normality | None:
     return find_model(settings.difference.model)
 
 
+@contextmanager
+def holding(settings: Settings, model: Normality | None) -> Iterator[None]:
+    """Have the model's name in `settings` stand for `model`, whatever became of its file."""
+    if model is None:
+        yield
+        return
+    from vde_nb.normality import pinned
+
+    with pinned(settings.difference.model, model):
+        yield
+
+
 def load_with(
     model: Normality,
     reference: Source | Sequence[Source] | None,
@@ -75,8 +88,6 @@ def load_with(
     """
     pair = load_pair(model.reference, current, fit=fit, max_megapixels=max_megapixels)
     if reference is None or reference is model.reference:
-        return pair
-    if isinstance(reference, ImagePair):
         return pair
     given = load_pair(reference, model.reference, fit="crop", max_megapixels=max_megapixels)
     if np.array_equal(given.reference.array, model.reference):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._ignore import Ignore, ignore_mask
-from vde_nb._learned import adapted, load_with, model_of, named
+from vde_nb._learned import adapted, holding, load_with, model_of, named
 from vde_nb._progress import told
 from vde_nb.align import Prepared, prepare
 from vde_nb.comparison import Comparison, Detected
@@ -27,7 +27,6 @@ from vde_nb.images import ImagePair, Source, load_pair
 from vde_nb.methods import default_method, get_method
 from vde_nb.methods.base import difference_stage
 from vde_nb.methods.multi_fusion import each_mask
-from vde_nb.normality import pinned
 from vde_nb.prompting import (
     checked_prompts,
     compared_part,
@@ -201,7 +200,7 @@ def again(
     changes = named(changes)
     chosen = resolve(method, preset, **{**given, **changes})
     # The very model it was made with, also when its file was written again since.
-    with pinned(old.difference.model, before):
+    with holding(old, before):
         model = model_of(chosen)
     if model is not None:
         chosen = resolve(method, preset, **{**model.settings, **given, **changes})
@@ -411,7 +410,7 @@ def _run(
         stage,
         [Staged(one.array, one.key if keep else None) for one in pair.others],
     )
-    with pinned(settings.difference.model, model):
+    with holding(settings, model):
         finding = method.find(images, settings, stage)
     wanted = (
         settings.segment

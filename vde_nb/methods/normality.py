@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,11 @@ from vde_nb.errors import SettingError
 from vde_nb.features import describe_features
 from vde_nb.methods.base import Finding, Method, Prepared, ssim_score, within
 from vde_nb.methods.robust import decided, evidence_heat, filled
-from vde_nb.normality import Normality, find_model
-from vde_nb.normality._choose import place_means
 from vde_nb.settings import Settings
 from vde_nb.stages import Staged, Stages
+
+if TYPE_CHECKING:
+    from vde_nb.normality import Normality
 
 __all__ = ["METHOD"]
 
@@ -43,6 +45,8 @@ def _evidence(
 
 def _heats(wide: Float32, local: Float32, valid: Bool | None) -> tuple[UInt8, UInt8]:
     """Heat, and heat of the regions that were decided on."""
+    from vde_nb.normality._choose import place_means
+
     core = evidence_heat(place_means(wide), 1.0)
     around = filled(evidence_heat(local, _GROW))
     return within(filled(evidence_heat(local, 1.0)), valid), decided(around, core)
@@ -54,6 +58,8 @@ def _cleaned(heat: UInt8, valid: Bool | None, opening: int, closing: int) -> UIn
 
 def _measured(evidence: Float32, box: Box, mask: Bool) -> Mapping[str, float]:
     """Evidence under one outline; see :class:`~vde_nb.methods.base.Finding`."""
+    from vde_nb.normality._choose import place_means
+
     x, y, w, h = box
     inside = evidence[y : y + h, x : x + w]
     if not mask.any():
@@ -66,6 +72,8 @@ def _measured(evidence: Float32, box: Box, mask: Bool) -> Mapping[str, float]:
 
 def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
     """Distance from normal -> heat by false alarms -> decide and grow -> threshold -> contours."""
+    from vde_nb.normality import find_model  # comparing two pictures does without it
+
     how, rules = settings.difference, settings.detect
     model = find_model(how.model)
     if images.reference.value.shape != model.reference.shape:

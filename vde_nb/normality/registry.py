@@ -102,11 +102,8 @@ def held_model(name: str) -> Normality | None:
 
 
 @contextmanager
-def pinned(name: str, model: Normality | None) -> Iterator[None]:
+def pinned(name: str, model: Normality) -> Iterator[None]:
     """Have `name` stand for `model` on this thread, even if its file was written again."""
-    if model is None:
-        yield
-        return
     token = _pinned.set((name, model))
     try:
         yield

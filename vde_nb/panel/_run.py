@@ -12,7 +12,6 @@ from vde_nb.compare import compare
 from vde_nb.comparison import Comparison
 from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import ImagePair, load_pair
-from vde_nb.normality import stamp_of
 from vde_nb.panel._choice import Choice
 from vde_nb.panel._edits import Edits
 from vde_nb.reviewing import Review
@@ -73,7 +72,11 @@ class Request:
     def _stamp(self) -> Hashable:
         """Changes when the file of the model is written again."""
         at = self.choice.settings
-        return stamp_of(at.difference.model) if at.method == "normality" else None
+        if at.method != "normality":
+            return None
+        from vde_nb.normality import stamp_of  # comparing two pictures does without it
+
+        return stamp_of(at.difference.model)
 
 
 def loaded(reference: Any, current: Any, request: Request) -> ImagePair:
