@@ -16,7 +16,7 @@ from vde_nb.normality._kinds import KINDS
 from vde_nb.normality._made_up import with_defects
 from vde_nb.normality.base import Bool, Float32, Float64, Frame, Grid, KindEntry, UInt8
 
-__all__ = ["PIXELS", "Choice", "Trial", "evidence_maps", "fit_kinds"]
+__all__ = ["PIXELS", "Choice", "Trial", "evidence_maps", "fit_kinds", "place_means"]
 
 #: The kind that looks at pixels; it is part of every model.
 PIXELS = "variation"

@@ -8,6 +8,7 @@ from typing import Any
 
 from vde_nb._learned import model_of, named
 from vde_nb.errors import SettingError
+from vde_nb.features import check_features
 from vde_nb.methods import default_method, get_method
 from vde_nb.segment import check_segmenter
 from vde_nb.settings import PUBLISHED, Settings, declarations, nearest, resolve
@@ -138,10 +139,7 @@ class Choice:
             rest, steps = self._moved(rest)
         resolved = resolve(self.method, self.preset, **rest)
         check_segmenter(resolved.segment.segmenter)
-        if resolved.difference.features != "embedded":
-            from vde_nb.features import check_features
-
-            check_features(resolved.difference.features)
+        check_features(resolved.difference.features)
         flat, usual = resolved.flat(), resolve(self.method, self.preset).flat()
         given = {name: flat[name] for name in flat if name in rest and flat[name] != usual[name]}
         name = given.get("model", "")
