@@ -17,6 +17,7 @@ from PIL import Image
 
 import vde_nb
 from vde_nb import cli, samples
+from vde_nb._cli_settings import add_setting
 from vde_nb.cli import main
 from vde_nb.settings import Declaration, declarations, resolve
 
@@ -253,11 +254,10 @@ def test_the_published_preset_is_not_for_robust(run, pair):
     assert "no method 'robust'" in told and "hybrid, multi_fusion, ensemble" in told
 
 
-def test_a_true_or_false_setting_is_a_switch(monkeypatch, settings_of):
+def test_a_true_or_false_setting_is_a_switch():
     switch = Declaration("align", "images", True, "Register.", *[None] * 4, "", False, None)
-    monkeypatch.setattr(cli, "declarations", lambda: (switch,))
     parser = cli._Parser(prog="x")
-    cli._add_setting(parser.add_argument_group("images"), switch)
+    add_setting(parser.add_argument_group("images"), switch)
     assert parser.parse_args(["--no-align"]).align is False
     assert parser.parse_args(["--align"]).align is True
     assert not hasattr(parser.parse_args([]), "align")

@@ -13,7 +13,6 @@ import argparse
 import difflib
 import io
 import json
-import os
 import shutil
 import sys
 import zlib
@@ -22,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vde_nb import _cli_cache, _cli_normality, _cli_weights
+from vde_nb._cli_settings import add_method, add_settings, folder_of, given_settings
 from vde_nb._console import safe, say
 from vde_nb._version import __version__
 from vde_nb.errors import OutputError, SettingError, VdeError
-from vde_nb.settings import DEFAULT_METHOD, PRESETS, Declaration, declarations
+from vde_nb.settings import DEFAULT_METHOD
 
 if TYPE_CHECKING:
     from vde_nb.comparison import Comparison
@@ -146,80 +146,19 @@ def _near(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
-def _folder(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("'' is no folder")
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path's own fails for unknown users
-
-
 def _compare_options(parser: argparse.ArgumentParser) -> None:
-    from vde_nb.methods import METHODS
-
     parser.usage, parser.epilog = "%(prog)s REF CUR [--out DIR] [options]", _COMPARE_END
     add = parser.add_argument
     add("reference", metavar="REF", help="the reference picture, as it should be")
     add("current", metavar="CUR", nargs="?", help="the current picture, to be checked")
-    add("--method", metavar="NAME", help=f"{', '.join(METHODS)} [default {DEFAULT_METHOD}]")
-    presets = f"{', '.join(PRESETS)} [default default]"
-    add("--preset", metavar="NAME", default="default", help=presets)
+    add_method(parser)
     add = parser.add_argument_group("output").add_argument
-    add("--out", metavar="DIR", type=_folder, help="folder for annotated, heatmap and results")
+    add("--out", metavar="DIR", type=folder_of, help="folder for annotated, heatmap and results")
     add("--save", metavar="WHAT", nargs="+", help=_SAVE)
     add("--overwrite", action="store_true", help="replace results that are in DIR already")
     add("--json", action="store_true", help="print results.json instead of the summary")
     add("--quiet", action="store_true", help="print no summary")
-    groups: dict[str, argparse._ArgumentGroup] = {}
-    for declared in sorted(declarations(), key=lambda one: one.advanced):
-        title = "advanced" if declared.advanced else declared.stage
-        if title not in groups:
-            groups[title] = parser.add_argument_group(title)
-        _add_setting(groups[title], declared)
-
-
-def _option(declared: Declaration) -> str:
-    return "--" + declared.name.replace("_", "-")
-
-
-def _add_setting(group: argparse._ArgumentGroup, declared: Declaration) -> None:
-    default = " ".join(map(str, declared.default)) if declared.many else declared.default
-    unit = f", in {declared.unit}" if declared.unit else ""
-    facts = f"default {default}"
-    how: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
-    if declared.kind is not bool:
-        word = {int: "N", float: "X", str: "NAME"}[declared.kind]
-        if declared.choices:
-            word = "|".join(declared.choices)
-        elif declared.kind is not str:
-            facts = f"{declared.range}{unit}; {facts}"
-        how = {"type": _reader(declared), "nargs": "+" if declared.many else None, "metavar": word}
-    if declared.methods:
-        facts += f"; used by {', '.join(declared.methods)}"
-    group.add_argument(
-        _option(declared),
-        dest=declared.name,
-        default=argparse.SUPPRESS,  # what is not given is not there, so that presets show through
-        help=f"{declared.help} [{facts}]".replace("%", "%%"),
-        **how,
-    )
-
-
-def _reader(declared: Declaration) -> Callable[[str], Any]:
-    """Make a function from one word of the command line to a checked value."""
-
-    def read(text: str) -> Any:
-        try:
-            value: Any = declared.kind(text)
-        except ValueError:
-            value = text  # the check below says what was expected
-        try:
-            checked = declared.check(value)
-        except SettingError as error:
-            lost = declared.many and value is text  # a picture, swallowed by the option's list
-            hint = " The pictures stand before the options." if lost else ""
-            raise argparse.ArgumentTypeError(str(error).partition("=")[2] + hint) from error
-        return checked[0] if declared.many else checked
-
-    return read
+    add_settings(parser)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -232,20 +171,14 @@ def _compare(options: argparse.Namespace) -> int:
     if options.current is None and method != "normality":
         # Only a model of normality brings a reference of its own.
         raise SettingError("the following arguments are required: CUR (see vde-nb compare --help)")
-    given = [one for one in declarations() if hasattr(options, one.name)]
-    segmenter = getattr(options, "segmenter", None)
-    for one in given:
-        if one not in declarations(method):
-            say(f"vde-nb: note: {_option(one)} is not used by {method}", to=sys.stderr)
-        elif one not in declarations(method, segmenter or "graphcut"):
-            say(f"vde-nb: note: {_option(one)} is used by models only", to=sys.stderr)
+    settings = given_settings(options, method)
     pictures = [one for one in (options.reference, options.current) if one is not None]
     result = compare(
         *pictures,
         method=method,
         preset=options.preset,
         cache=None,  # a process that compares once finds nothing again: spare the hashing
-        **{one.name: getattr(options, one.name) for one in given},
+        **settings,
     )
     files: Collection[Path] = ()
     if options.out is not None:
@@ -305,7 +238,7 @@ def _demo_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--sample", metavar="NAME", default="tyre", help="which pair [default %(default)s]")
     add("--list", action="store_true", help="list the samples and leave")
-    add("--out", metavar="DIR", type=_folder, default="vde-nb-demo", help="[default vde-nb-demo]")
+    add("--out", metavar="DIR", type=folder_of, default="vde-nb-demo", help="[default vde-nb-demo]")
     usual = DEFAULT_METHOD
     add("--method", metavar="NAME", default=usual, help=f"as for compare [default {usual}]")
     add("--overwrite", action="store_true", help="replace files the demo did not write, too")

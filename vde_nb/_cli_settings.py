@@ -1,0 +1,102 @@
+"""Every declared setting as an option of the command line, for each command that compares."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vde_nb._console import say
+from vde_nb.errors import SettingError
+from vde_nb.settings import DEFAULT_METHOD, PRESETS, Declaration, declarations
+
+__all__ = ["add_method", "add_setting", "add_settings", "folder_of", "given_settings"]
+
+
+def add_method(parser: argparse.ArgumentParser) -> None:
+    """Add ``--method`` and ``--preset``."""
+    from vde_nb.methods import METHODS
+
+    add = parser.add_argument
+    add("--method", metavar="NAME", help=f"{', '.join(METHODS)} [default {DEFAULT_METHOD}]")
+    presets = f"{', '.join(PRESETS)} [default default]"
+    add("--preset", metavar="NAME", default="default", help=presets)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every setting of every stage, in groups."""
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for declared in sorted(declarations(), key=lambda one: one.advanced):
+        title = "advanced" if declared.advanced else declared.stage
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        add_setting(groups[title], declared)
+
+
+def given_settings(options: argparse.Namespace, method: str) -> dict[str, Any]:
+    """Collect the settings that were given; those that `method` does not use are told of."""
+    given = [one for one in declarations() if hasattr(options, one.name)]
+    segmenter = getattr(options, "segmenter", None)
+    for one in given:
+        if one not in declarations(method):
+            say(f"vde-nb: note: {_option(one)} is not used by {method}", to=sys.stderr)
+        elif one not in declarations(method, segmenter or "graphcut"):
+            say(f"vde-nb: note: {_option(one)} is used by models only", to=sys.stderr)
+    return {one.name: getattr(options, one.name) for one in given}
+
+
+def folder_of(text: str) -> Path:
+    """Read the name of a folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no folder")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path's own fails for unknown users
+
+
+def _option(declared: Declaration) -> str:
+    return "--" + declared.name.replace("_", "-")
+
+
+def add_setting(group: argparse._ArgumentGroup, declared: Declaration) -> None:
+    """Add the option of one setting."""
+    default = " ".join(map(str, declared.default)) if declared.many else declared.default
+    unit = f", in {declared.unit}" if declared.unit else ""
+    facts = f"default {default}"
+    how: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+    if declared.kind is not bool:
+        word = {int: "N", float: "X", str: "NAME"}[declared.kind]
+        if declared.choices:
+            word = "|".join(declared.choices)
+        elif declared.kind is not str:
+            facts = f"{declared.range}{unit}; {facts}"
+        how = {"type": _reader(declared), "nargs": "+" if declared.many else None, "metavar": word}
+    if declared.methods:
+        facts += f"; used by {', '.join(declared.methods)}"
+    group.add_argument(
+        _option(declared),
+        dest=declared.name,
+        default=argparse.SUPPRESS,  # what is not given is not there, so that presets show through
+        help=f"{declared.help} [{facts}]".replace("%", "%%"),
+        **how,
+    )
+
+
+def _reader(declared: Declaration) -> Callable[[str], Any]:
+    """Make a function from one word of the command line to a checked value."""
+
+    def read(text: str) -> Any:
+        try:
+            value: Any = declared.kind(text)
+        except ValueError:
+            value = text  # the check below says what was expected
+        try:
+            checked = declared.check(value)
+        except SettingError as error:
+            lost = declared.many and value is text  # a picture, swallowed by the option's list
+            hint = " The pictures stand before the options." if lost else ""
+            raise argparse.ArgumentTypeError(str(error).partition("=")[2] + hint) from error
+        return checked[0] if declared.many else checked
+
+    return read
