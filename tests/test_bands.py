@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
 from vde_nb import _bands
-from vde_nb._bands import Scratch, for_each_band
+from vde_nb._bands import Scratch, for_each_band, rows_for, tidy
+from vde_nb._buffers import budget, limited
 
 
 def test_every_row_is_worked_on_once() -> None:
@@ -74,3 +76,37 @@ def test_scratch_is_kept_per_name_and_thread() -> None:
     thread.start()
     thread.join()
     assert others[0] is not scratch.get("a", (3, 4), np.int32).base
+
+
+def test_bands_on_threads_know_the_memory_limit() -> None:
+    seen = []
+
+    def work(first: int, end: int) -> None:
+        seen.append(budget())
+
+    with limited(100) as mine:
+        for_each_band(work, 4000, 1000, 64)
+    assert seen and all(one is mine for one in seen)
+    seen.clear()
+    for_each_band(work, 4000, 1000, 64)
+    assert not any(seen), "and forget it"
+
+
+def test_wide_pictures_have_lower_bands() -> None:
+    assert rows_for(4000, 128) == rows_for(8192, 128) == 128
+    assert all(rows_for(width, 128) % 16 == 0 for width in range(8000, 60_000, 777))
+    assert rows_for(20_000, 128) * 20_000 < 1.1 * 128 * 8192
+    assert rows_for(10**6, 128) > 0
+
+
+def test_temporary_arrays_go_where_memory_is_short() -> None:
+    scratch = Scratch()
+    where = weakref.ref(scratch.get("a", (1 << 20,), np.uint8).base)
+    tidy()
+    with limited(1000):
+        tidy()
+    assert where() is not None
+    with limited(1):
+        tidy()
+    assert where() is None
+    assert scratch.get("a", (10,), np.uint8).size == 10

@@ -1,16 +1,23 @@
-"""Memory that is used again, and never while somebody still looks at it."""
+"""Memory that is used again, never while somebody still looks at it, and not beyond a limit."""
 
 from __future__ import annotations
 
+import contextvars
+import errno
 import gc
+import os
+import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vde_nb import _buffers
-from vde_nb._buffers import empty
+from vde_nb._buffers import empty, let_go, limited, room, trim, zeros
+from vde_nb._scratch_file import mapping_of
+from vde_nb.errors import OutputError
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +73,119 @@ def test_many_threads_never_share_memory() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(400)))
+
+
+def mapped(array: np.ndarray) -> bool:
+    return mapping_of(array) is not None
+
+
+def test_arrays_beyond_the_limit_lie_in_files_and_are_arrays_like_any_other() -> None:
+    with limited(8) as budget:  # of which six are for arrays
+        first, second = empty((5 << 20,), np.uint8), empty((1000, 1000), np.float32)
+        second[:] = 2.5
+        assert not mapped(first) and mapped(second)
+        assert (second.sum(), second.flags.writeable) == (2.5e6, True)
+        assert (pickle.loads(pickle.dumps(second)) == second).all()
+        assert budget.used <= budget.limit and budget.mapped >= second.nbytes
+    assert second[999, 999] == 2.5, "a result may outlive the limit"
+
+
+def test_without_a_limit_everything_is_in_memory() -> None:
+    assert not mapped(empty((3000, 3000), np.uint8))
+    assert room() == float("inf")
+
+
+def test_pages_given_back_keep_what_they_hold() -> None:
+    with limited(1):
+        array = empty((3000, 3000), np.uint8)
+        array[:] = np.arange(3000, dtype=np.uint16)[:, None] % 251
+        let_go(array, None, np.zeros(3))
+        trim()
+        assert (array[:, 7] == np.arange(3000) % 251).all()
+
+
+def test_memory_is_counted_back_when_the_array_is_gone() -> None:
+    with limited(64) as budget:
+        for _ in range(30):
+            array = empty((20 << 20,), np.uint8)
+            assert not mapped(array)
+            del array
+        view = empty((40 << 20,), np.uint8)[5:9]
+        assert mapped(empty((20 << 20,), np.uint8)), "the view holds all of it"
+        del view
+        gc.collect()
+        assert (budget.used, budget.mapped) == (0, 0)
+        assert not mapped(empty((40 << 20,), np.uint8))
+
+
+def test_free_memory_counts_too() -> None:
+    with limited(64) as budget:
+        arrays = [empty((size << 20,), np.uint8) for size in (9, 10, 11, 12)]
+        del arrays
+        kept = empty((40 << 20,), np.uint8)
+        assert not mapped(kept)
+        assert budget.held <= budget.limit
+
+
+def test_zeros_are_zero_wherever_they_lie() -> None:
+    dirty = empty((2 << 20,), np.uint8)
+    dirty[:] = 9
+    del dirty
+    assert not zeros((2 << 20,), np.uint8).any()
+    assert not zeros((10,), np.uint8).any()
+    with limited(1):
+        there = zeros((2 << 20,), np.uint8)
+        assert mapped(there) and not there.any()
+
+
+def test_the_outermost_limit_holds_and_other_threads_have_none() -> None:
+    with limited(1) as outer, limited(1000) as inner:
+        assert inner is outer
+        with ThreadPoolExecutor(1) as pool:
+            assert not mapped(pool.submit(empty, (2 << 20,), np.uint8).result())
+            taken_along = contextvars.copy_context().run
+            assert mapped(pool.submit(taken_along, empty, (2 << 20,), np.uint8).result())
+
+
+def test_a_scratch_file_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VDE_NB_SCRATCH", str(tmp_path))
+    with limited(1):
+        assert mapped(empty((2 << 20,), np.uint8))
+        if os.name == "posix":
+            assert not list(tmp_path.iterdir())
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("VDE_NB_SCRATCH", str(tmp_path))
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with limited(1) as budget, pytest.raises(OutputError, match="full") as told:
+        empty((3_000_000,), np.uint8)
+    assert str(tmp_path) in str(told.value) and "4 MB" in str(told.value)
+    assert "VDE_NB_SCRATCH" in str(told.value)
+    assert budget.mapped == 0
+
+
+def test_a_missing_scratch_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VDE_NB_SCRATCH", str(tmp_path / "gone"))
+    with limited(1), pytest.raises(OutputError, match="gone"):
+        empty((2 << 20,), np.uint8)
+
+
+def test_systems_that_cannot_reserve_look_at_the_free_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VDE_NB_SCRATCH", str(tmp_path))
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    with limited(1):
+        array = empty((2 << 20,), np.uint8)
+        array[:] = 3
+        assert mapped(array) and int(array.sum()) == 3 * (2 << 20)
+        with pytest.raises(OutputError, match="full"):
+            empty((1 << 56,), np.uint8)

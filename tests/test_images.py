@@ -708,10 +708,10 @@ def test_a_file_that_may_not_be_read_is_an_error(
     path = tmp_path / "secret.png"
     path.touch()
 
-    def refuse(self: Path) -> bytes:
+    def refuse(self: Path, *_: object, **__: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ImageError, match=r"secret\.png may not be read: permission denied"):
         load(path)
 

@@ -9,7 +9,8 @@ True
 Start with :func:`compare`. :func:`methods`, :func:`segmenters` and :func:`features` list what
 there is to choose from, :mod:`vde_nb.samples` has pictures to try it on, :func:`anomaly_type` adds
 a type of yours, :func:`evaluate` measures how much of what changed is found, :class:`Normality`
-learns from pictures of a scene how it may look.
+learns from pictures of a scene how it may look, and :func:`compare_many` compares thousands of
+pairs.
 """
 
 import importlib
@@ -64,6 +65,7 @@ __all__ = [
     "anomaly_type",
     "anomaly_types",
     "compare",
+    "compare_many",
     "compare_methods",
     "evaluate",
     "features",
@@ -72,6 +74,7 @@ __all__ = [
     "load_masks",
     "load_pair",
     "methods",
+    "open_run",
     "predictor",
     "remove_anomaly_type",
     "remove_features",
@@ -89,6 +92,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("vde_nb.normality").Normality
     if name == "Panel":  # needs the notebook's widgets, which comparing does without
         return importlib.import_module("vde_nb.panel").Panel
+    if name in ("compare_many", "open_run"):  # runs need what one comparison does without
+        return getattr(importlib.import_module("vde_nb.batch"), name)
     raise AttributeError(f"module 'vde_nb' has no attribute {name!r}")
 
 

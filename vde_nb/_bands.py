@@ -9,20 +9,39 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Scratch", "for_each_band"]
+from vde_nb._buffers import budget, trim
+
+__all__ = ["Scratch", "for_each_band", "rows_for", "tidy", "use_threads"]
 
 #: Below this many pixels handing work to a thread costs more than it gains.
 _WORTH_THREADS = 400_000
+#: Pixels of bands after which the pages of arrays in scratch files are let go of.
+_TRIM_EVERY = 16_000_000
+#: A picture wider than this has bands of fewer rows.
+_WIDE = 8192
+#: Temporary arrays are kept until arrays take more than this part of the memory allowed.
+_SHORT = 0.75
+_most: int | None = None
+
+
+def use_threads(count: int | None) -> None:
+    """Compute with so many threads in this process; None: as there are processors, up to 8."""
+    global _most
+    _most = count
 
 
 def _workers() -> int:
+    if _most is not None:
+        return _most
     try:
         available = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows do not tell
@@ -54,6 +73,11 @@ _pool = _Pool()
 _inside = threading.local()
 
 
+def rows_for(width: int, rows: int) -> int:
+    """Rows of a band: `rows` up to a width of 8192 pixels, fewer beyond, a multiple of 16."""
+    return rows if width <= _WIDE else max(16, rows * _WIDE // width // 16 * 16)
+
+
 def for_each_band(work: Callable[[int, int], Any], height: int, width: int, rows: int) -> None:
     """Call ``work(first, end)`` for every band of `rows` rows of a `height` x `width` picture.
 
@@ -64,12 +88,15 @@ def for_each_band(work: Callable[[int, int], Any], height: int, width: int, rows
     """
     spans = [(first, min(first + rows, height)) for first in range(0, height, rows)]
     small = len(spans) < 2 or height * width < _WORTH_THREADS or _workers() < 2
+    every = max(1, _TRIM_EVERY // (rows * width))
     if small or getattr(_inside, "band", False):
-        for first, end in spans:
+        for number, (first, end) in enumerate(spans, 1):
             work(first, end)
+            if number % every == 0:
+                trim()
         return
     # Each thread takes the next band when it is free: bands need not cost the same.
-    remaining = iter(spans)
+    remaining = iter(enumerate(spans, 1))
     lock = threading.Lock()
 
     def run() -> None:
@@ -77,10 +104,12 @@ def for_each_band(work: Callable[[int, int], Any], height: int, width: int, rows
         try:
             while True:
                 with lock:
-                    span = next(remaining, None)
+                    number, span = next(remaining, (0, None))
                 if span is None:
                     return
                 work(*span)
+                if number % every == 0:
+                    trim()
         except BaseException:
             with lock:
                 for _ in remaining:  # leaves nothing for the others to begin
@@ -90,7 +119,9 @@ def for_each_band(work: Callable[[int, int], Any], height: int, width: int, rows
             _inside.band = False
 
     executor = _pool.get()
-    futures = [executor.submit(run) for _ in range(min(_workers(), len(spans)) - 1)]
+    helpers = min(_workers(), len(spans)) - 1
+    # A thread of the pool knows of no memory limit but the one it is handed.
+    futures = [executor.submit(copy_context().run, run) for _ in range(helpers)]
     try:
         run()  # the calling thread works too
     finally:
@@ -100,17 +131,58 @@ def for_each_band(work: Callable[[int, int], Any], height: int, width: int, rows
         future.result()
 
 
+class _Named:
+    """The temporary arrays of one thread."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, npt.NDArray[Any]] = {}
+
+
+class _Everybody:
+    """The temporary arrays of all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: weakref.WeakSet[_Named] = weakref.WeakSet()
+
+    def add(self, one: _Named) -> None:
+        with self._lock:
+            self._known.add(one)
+
+    def size(self) -> int:
+        with self._lock:
+            return sum(array.nbytes for one in self._known for array in list(one.arrays.values()))
+
+    def clear(self) -> None:
+        with self._lock:
+            for one in self._known:
+                one.arrays = {}  # who is at work with some has them still
+
+
+_everybody = _Everybody()
+
+
 class Scratch(threading.local):
     """Named temporary arrays, one set per thread, kept from call to call."""
 
     def __init__(self) -> None:
-        self._arrays: dict[str, npt.NDArray[Any]] = {}
+        self._mine = _Named()
+        _everybody.add(self._mine)
 
     def get(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an uninitialised array; its contents last until the next call with `name`."""
         size = int(np.prod(shape))
         kind = np.dtype(dtype)
-        have = self._arrays.get(name)
+        arrays = self._mine.arrays
+        have = arrays.get(name)
         if have is None or have.dtype != kind or have.size < size:
-            have = self._arrays[name] = np.empty(size, kind)
+            have = arrays[name] = np.empty(size, kind)
         return have[:size].reshape(shape)
+
+
+def tidy() -> None:
+    """Between two stages: let go of what is not needed just now, where memory is short."""
+    trim()
+    now = budget()
+    if now is not None and now.held + _everybody.size() > _SHORT * now.whole:
+        _everybody.clear()

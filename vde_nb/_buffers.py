@@ -1,26 +1,37 @@
-"""Large arrays whose memory is used again.
+"""Large arrays: memory that is used again, and a limit to how much of it there is.
 
 Fresh memory is not free: the system hands it out page by page at first touch, and on a virtual
 machine a 12-megabyte map can cost more in page faults than in arithmetic (measured: 8 to 45 ms
 against 5 ms). So the memory of a large result goes back to a small store when the last array that
 uses it is gone, and the next result of that size is made there.
+
+Within :func:`limited` all large arrays together take no more main memory than was allowed; what
+is beyond lies in scratch files mapped into memory, and is an array like any other.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
+import mmap
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["empty", "release"]
+from vde_nb._scratch_file import give_back, map_file, mapping_of
+
+__all__ = ["Budget", "budget", "empty", "let_go", "limited", "release", "room", "trim", "zeros"]
 
 _LEAST = 1 << 20  # smaller arrays are the allocator's business
 _MOST_FREE = 256 << 20
+#: Part of a limit that large arrays may take: the rest is for what works on them.
+_SHARE = 0.75
 
 
 class _Store:
@@ -40,33 +51,193 @@ class _Store:
                 return blocks.pop()
         return np.empty(size, np.uint8)
 
-    def give(self, block: npt.NDArray[np.uint8]) -> None:
+    def give(self, block: npt.NDArray[np.uint8], most: int = _MOST_FREE) -> None:
         with self._lock:
-            if self.bytes + block.size <= _MOST_FREE:
+            if self.bytes + block.size <= most:
                 self._blocks.setdefault(block.size, []).append(block)
                 self.bytes += block.size
 
-    def clear(self) -> None:
+    def clear(self, most: int = 0) -> None:
+        """Give memory back to the system, the largest blocks first, down to `most` bytes."""
         with self._lock:
-            self._blocks.clear()
-            self.bytes = 0
+            for size in sorted(self._blocks, reverse=True):
+                while self.bytes > most and self._blocks[size]:
+                    self._blocks[size].pop()
+                    self.bytes -= size
+                if not self._blocks[size]:
+                    del self._blocks[size]
 
 
 _store = _Store()
 
 
+class Budget:
+    """How much main memory large arrays may take together, and how much they do.
+
+    Attributes
+    ----------
+    whole
+        Bytes of main memory that all of the work may take.
+    limit
+        Most bytes of main memory that large arrays may take.
+    used, mapped
+        Bytes of living arrays in main memory, and in scratch files.
+    most_mapped
+        The most that ever lay in scratch files at once.
+    open
+        Whether the work that is limited goes on.
+    """
+
+    def __init__(self, whole: int) -> None:
+        # Reentrant: a collection may give memory back while this thread is counting some.
+        self._lock = threading.RLock()
+        self.whole, self.limit = whole, int(whole * _SHARE)
+        self.used = self.mapped = self.most_mapped = 0
+        self.open = True
+        self._mappings: list[weakref.ref[mmap.mmap]] = []
+
+    @property
+    def held(self) -> int:
+        """Bytes of main memory taken, also by what waits to be used again."""
+        return self.used + _store.bytes
+
+    def take(self, size: int) -> bool:
+        """Count `size` bytes of main memory; False when they are beyond the limit."""
+        with self._lock:
+            if self.used + size > self.limit:
+                return False
+            self.used += size
+        return True
+
+    def make_room(self) -> None:
+        """Give back of what waits to be used again, which is memory too, what is too much."""
+        _store.clear(max(0, self.limit - self.used))
+
+    def give(self, block: npt.NDArray[np.uint8]) -> None:
+        """Count the memory of an array that is gone."""
+        with self._lock:
+            self.used -= block.size
+            # As long as the work goes on, it has use for all it was allowed.
+            most = max(_MOST_FREE, self.limit - self.used) if self.open else _MOST_FREE
+        _store.give(block, most)
+
+    def map(self, size: int) -> mmap.mmap:
+        """`size` bytes of a scratch file."""
+        mapping = map_file(size)
+        with self._lock:
+            self.mapped += size
+            self.most_mapped = max(self.most_mapped, self.mapped)
+            self._mappings = [one for one in self._mappings if one() is not None]
+            self._mappings.append(weakref.ref(mapping))
+        weakref.finalize(mapping, self._unmapped, size).atexit = False
+        return mapping
+
+    def _unmapped(self, size: int) -> None:
+        with self._lock:
+            self.mapped -= size
+
+    def close(self) -> None:
+        """The work is done: what it left free goes back to the system."""
+        self.open = False
+        self.trim()
+        _store.clear(_MOST_FREE)
+
+    def trim(self) -> None:
+        """Let go of the pages of all scratch files; what they hold stays."""
+        with self._lock:
+            mappings = [one() for one in self._mappings]
+        for mapping in mappings:
+            if mapping is not None:
+                give_back(mapping)
+
+
+_budget: ContextVar[Budget | None] = ContextVar("vde_nb_budget", default=None)
+
+
+@contextmanager
+def limited(megabytes: float) -> Iterator[Budget]:
+    """Keep the large arrays made in here within a part of `megabytes` (of 2^20 bytes).
+
+    The limit holds for this thread and the package's own bands; another thread takes it along
+    with ``contextvars.copy_context().run``. Within a limit, another one changes nothing.
+    """
+    now = _budget.get()
+    if now is not None:
+        yield now
+        return
+    made = Budget(int(megabytes * 2**20))
+    made.make_room()
+    token = _budget.set(made)
+    try:
+        yield made
+    finally:
+        _budget.reset(token)
+        made.close()
+
+
+def budget() -> Budget | None:
+    """The limit that holds here; None for none."""
+    return _budget.get()
+
+
+def room() -> float:
+    """Bytes of main memory that large arrays may still take here; infinite without a limit."""
+    now = _budget.get()
+    return math.inf if now is None else max(0, now.limit - now.used)
+
+
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An uninitialised array like ``numpy.empty``'s, whose memory is used again when it is gone."""
+    """An uninitialised array like ``numpy.empty``'s, whose memory is used again when it is gone.
+
+    Raises
+    ------
+    OutputError
+        Beyond the limit, when the scratch folder has no room for it.
+    """
+    return _array(shape, dtype)[0]
+
+
+def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Like :func:`empty`, filled with 0."""
+    made, clear = _array(shape, dtype)
+    if not clear:
+        made.fill(0)
+    return made
+
+
+def _array(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[npt.NDArray[Any], bool]:
+    """An array, and whether it is known to be 0."""
     kind = np.dtype(dtype)
     count = math.prod(shape)
     if count * kind.itemsize < _LEAST:
-        return np.empty(shape, kind)
+        return np.empty(shape, kind), False
     # Whole megabytes, so that maps of nearly one size share.
-    block = _store.take(-(-count * kind.itemsize // _LEAST) * _LEAST)
+    size = -(-count * kind.itemsize // _LEAST) * _LEAST
+    now = _budget.get()
+    if now is not None and not now.take(size):
+        return np.frombuffer(now.map(size), kind, count).reshape(shape), True
+    block = _store.take(size)
+    if now is not None:
+        now.make_room()
     # Every view of the array keeps this object alive, and nothing else does.
     lease = (ctypes.c_ubyte * block.size).from_buffer(block.data)
-    weakref.finalize(lease, _store.give, block).atexit = False
-    return np.frombuffer(memoryview(lease), kind, count).reshape(shape)
+    weakref.finalize(lease, (now or _store).give, block).atexit = False
+    return np.frombuffer(memoryview(lease), kind, count).reshape(shape), False
+
+
+def let_go(*arrays: npt.NDArray[Any] | None) -> None:
+    """Let go of the pages of arrays in scratch files until they are looked at again."""
+    for array in arrays:
+        mapping = None if array is None else mapping_of(array)
+        if mapping is not None:
+            give_back(mapping)
+
+
+def trim() -> None:
+    """Let go of the pages of every array in a scratch file that was made under this limit."""
+    now = _budget.get()
+    if now is not None and now.mapped:
+        now.trim()
 
 
 def release() -> None:

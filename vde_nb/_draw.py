@@ -62,6 +62,9 @@ _TYPE_COLOURS: tuple[Colour, ...] = (
 #: What is taken for a shadow or a reflection has a colour of its own, and is hatched.
 _ENVIRONMENTAL_COLOUR: Colour = (153, 142, 195)
 
+#: Pixels that are tinted in one go.
+_BAND = 2_000_000
+
 #: Start of the checksum that picks a type's colour; with this one the built-in types differ.
 _SEED = 37
 
@@ -169,14 +172,19 @@ def draw(
 
 def _tint(picture: UInt8, anomaly: Anomaly, colour: Colour, opacity: float, style: Style) -> None:
     x, y, w, h = anomaly.box
-    crop = picture[y : y + h, x : x + w]
-    mask = anomaly.outline
-    if anomaly.type == ENVIRONMENTAL:
-        mask, opacity = mask & _stripes(anomaly.box, style), min(1.0, 2 * opacity)
+    hatched = anomaly.type == ENVIRONMENTAL
+    if hatched:
+        opacity = min(1.0, 2 * opacity)
     # Every value has one blend with `colour`, so a table of 256 does, and no array full of it.
     share = [opacity * channel for channel in colour]
     table = ramp(tuple(share), tuple(255 * (1 - opacity) + part for part in share))
-    cv2.copyTo(cv2.LUT(crop, table), mask.view(np.uint8), crop)
+    rows = max(1, _BAND // w)  # a region may be as large as the picture
+    for first in range(0, h, rows):
+        mask = anomaly.outline[first : first + rows]
+        if hatched:
+            mask = mask & _stripes((x, y + first, w, len(mask)), style)
+        crop = picture[y + first : y + first + len(mask), x : x + w]
+        cv2.copyTo(cv2.LUT(crop, table), mask.view(np.uint8), crop)
 
 
 def _stripes(box: Box, style: Style) -> npt.NDArray[np.bool_]:

@@ -20,8 +20,11 @@ bands, ISA-L, level 2             15.0     169
 
 from __future__ import annotations
 
+import io
 import struct
+import threading
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +37,7 @@ except ImportError:  # no build for this processor
 
 from vde_nb._bands import for_each_band
 
-__all__ = ["png"]
+__all__ = ["png", "png_of_rows"]
 
 #: Filtered bytes per band: small enough for every core to get some, large enough to compress well.
 _BAND = 1 << 20
@@ -72,33 +75,75 @@ def png(image: npt.NDArray[Any]) -> bytes:
             f"{pixels.shape} of {pixels.dtype}."
         )
     height, width = pixels.shape[:2]
-    step = 3 if is_colour else 1
-    rows = max(1, _BAND // (width * step + 1))
-    bands: list[tuple[bytes, int, int]] = [(b"", 0, 0)] * -(-height // rows)
+    return png_of_rows(
+        height, width, lambda first, end: pixels[first:end], channels=3 if is_colour else 1
+    )
+
+
+def png_of_rows(
+    height: int,
+    width: int,
+    rows_of: Callable[[int, int], npt.NDArray[Any]],
+    *,
+    channels: int = 1,
+) -> bytes:
+    """Encode a picture that is made while it is encoded, and need never exist as a whole.
+
+    Parameters
+    ----------
+    height, width
+        Its size, 1 at least.
+    rows_of
+        Makes rows ``first`` to ``end``, as for :func:`png`; called from several threads.
+    channels
+        1 for grey, 3 for RGB.
+    """
+    rows = max(1, _BAND // (width * channels + 1))
+    head = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
+    file = _File(head)
 
     def work(first: int, end: int) -> None:
-        filtered = _filtered(pixels[first:end], step)
+        filtered = _filtered(rows_of(first, end), channels)
         # A raw stream of its own; the flush ends it on a whole byte, to be continued.
         stream = _compressor()
         data = stream.compress(filtered.data)
         data += stream.flush(zlib.Z_FINISH if end == height else zlib.Z_SYNC_FLUSH)
         chunk = _chunk(b"IDAT", data if first else _ZLIB_HEAD + data)
-        bands[first // rows] = chunk, zlib.adler32(filtered.data), filtered.size
+        file.add(first // rows, chunk, zlib.adler32(filtered.data), filtered.size)
 
     for_each_band(work, height, width, rows)
-    checksum = 1
-    for _, band_checksum, size in bands:
-        checksum = _adler32_combine(checksum, band_checksum, size)
-    head = struct.pack(">IIBBBBB", width, height, 8, 2 if is_colour else 0, 0, 0, 0)
-    return b"".join(
-        [
-            b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", head),
-            *(chunk for chunk, _, _ in bands),
-            _chunk(b"IDAT", struct.pack(">I", checksum)),
-            _chunk(b"IEND", b""),
-        ]
-    )
+    return file.end()
+
+
+class _File:
+    """A file whose bands come in any order, and are written as soon as it is their turn.
+
+    So no more than a few of them wait, and there is one copy of what is written.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[int, tuple[bytes, int, int]] = {}
+        self._written = 0
+        self._checksum = 1
+        self._out = io.BytesIO()
+        self._out.write(b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head))
+
+    def add(self, number: int, chunk: bytes, checksum: int, size: int) -> None:
+        """Take a band, and the Adler-32 checksum of so many filtered bytes of it."""
+        with self._lock:
+            self._waiting[number] = chunk, checksum, size
+            while self._written in self._waiting:
+                chunk, checksum, size = self._waiting.pop(self._written)
+                self._out.write(chunk)
+                self._checksum = _adler32_combine(self._checksum, checksum, size)
+                self._written += 1
+
+    def end(self) -> bytes:
+        """The whole file."""
+        self._out.write(_chunk(b"IDAT", struct.pack(">I", self._checksum)))
+        self._out.write(_chunk(b"IEND", b""))
+        return self._out.getvalue()
 
 
 def _filtered(pixels: npt.NDArray[Any], step: int) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["Listener", "heard", "listening", "report", "shown_when_long", "told"]
+__all__ = ["Listener", "heard", "in_notebook", "listening", "report", "shown_when_long", "told"]
 
 #: Called with what is being done, and how much of it is done (0 to 1, None: nobody knows).
 Listener = Callable[[str, "float | None"], object]
@@ -45,7 +45,7 @@ def shown_when_long() -> Iterator[None]:
 
     Short work shows nothing, and so does work whose output goes into a file.
     """
-    if heard() or not (_in_notebook() or sys.stderr.isatty()):
+    if heard() or not (in_notebook() or sys.stderr.isatty()):
         yield
         return
     bar: Any = None
@@ -75,7 +75,7 @@ def shown_when_long() -> Iterator[None]:
             bar.close()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Whether this is the kernel of a notebook."""
     if "IPython" not in sys.modules:
         return False

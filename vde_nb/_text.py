@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
-__all__ = ["byte_size", "escaped", "natural", "readable"]
+__all__ = ["byte_size", "defused", "escaped", "natural", "plotted", "readable"]
 
 
 def readable(text: str) -> str:
@@ -16,6 +17,32 @@ def readable(text: str) -> str:
 def escaped(value: object) -> str:
     """`value` as text for HTML, inside an element or a quoted attribute."""
     return html.escape(readable(str(value)), quote=True)
+
+
+#: What a spreadsheet takes for the beginning of a formula, itself or once it has dropped a line
+#: break or a tab before it; the last four as an East Asian keyboard types them.
+_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+
+
+def defused(value: Any) -> Any:
+    """Value of a cell of a spreadsheet: a text that would be run as a formula gets an apostrophe.
+
+    >>> defused("=1+1"), defused("crack"), defused(-1)
+    ("'=1+1", 'crack', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def plotted(text: str, most: int = 40) -> str:
+    r"""`text` as matplotlib can draw it: no formula, no character without a shape, not too long.
+
+    >>> plotted("cut by 5$ to 7$"), plotted("x" * 50, 6)
+    ('cut by 5\\$ to 7\\$', 'xxxxx…')
+    """
+    shown = "".join(one if one.isprintable() else "?" for one in readable(text))
+    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    # Between two dollar signs matplotlib reads TeX, and raises where it is wrong.
+    return shown.replace("$", r"\$")
 
 
 def natural(name: str) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""The command line: ``vde-nb compare``, ``vde-nb demo``, ``vde-nb doctor``.
+"""The command line: ``vde-nb compare``, ``vde-nb batch``, ``vde-nb demo``, ``vde-nb doctor``.
 
 A thin face of :func:`vde_nb.compare`. Its options are made from the declarations in
 :mod:`vde_nb.settings`, so a new setting is an option without an edit here.
@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vde_nb import _cli_cache, _cli_normality, _cli_weights
+from vde_nb import _cli_batch, _cli_cache, _cli_normality, _cli_weights
 from vde_nb._cli_settings import add_method, add_settings, folder_of, given_settings
 from vde_nb._console import safe, say
 from vde_nb._version import __version__
@@ -326,6 +326,7 @@ def _doctor(options: argparse.Namespace) -> int:
 #: Every command: what it does, what makes its options, what runs it.
 _COMMANDS: dict[str, tuple[str, Callable[..., None], Callable[..., int]]] = {
     "compare": ("Compare a current picture with a reference.", _compare_options, _compare),
+    "batch": (_cli_batch.SUMMARY, _cli_batch.add_options, _cli_batch.run),
     "demo": ("See it work on pictures that come with it.", _demo_options, _demo),
     "doctor": ("Say what is installed and try it.", _doctor_options, _doctor),
     "normality": (_cli_normality.SUMMARY, _cli_normality.add_options, _cli_normality.run),

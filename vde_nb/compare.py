@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._buffers import limited
 from vde_nb._ignore import Ignore, ignore_mask
 from vde_nb._learned import adapted, holding, load_with, model_of, named
 from vde_nb._progress import told
@@ -39,7 +40,6 @@ from vde_nb.segment import Chosen, Outline, Prompt, Scene, check_segmenter, choo
 from vde_nb.segment.none import KeepMask
 from vde_nb.settings import (
     PUBLISHED,
-    ImageSettings,
     SegmentSettings,
     Settings,
     declarations,
@@ -59,6 +59,8 @@ Reviews: TypeAlias = Iterable[Review | Mapping[str, Any]]
 _SETTLED = 2.0
 #: Share of the picture that seldom changes in earnest.
 _MANY = 0.08
+#: Bytes per pixel that are needed at once, at most, beyond the two pictures.
+_PER_PIXEL = 16
 
 
 class _NotGiven:
@@ -134,8 +136,18 @@ def compare(
     SettingError
         A setting has a value outside its range, or names an unknown method or segmenter; or
         `ignore`, a prompt or a review does not fit the picture.
+    OutputError
+        Scratch files are needed, and there is no room for them.
     TypeError
         There is no setting of that name; the message lists the nearest.
+
+    Notes
+    -----
+    Beyond the decoded pictures and what `cache` keeps, the work takes about `memory_limit`
+    megabytes of main memory, 2048 unless told otherwise. Maps of larger pictures (some 16 bytes
+    per pixel in all) that find no room lie in scratch files without a name, in the folder that the
+    environment variable ``VDE_NB_SCRATCH`` names, or where the system keeps temporary files; the
+    arrays of the result may be such maps. What is found does not depend on it.
 
     Examples
     --------
@@ -157,22 +169,25 @@ def compare(
     _check_available(chosen)
     said = checked_prompts(prompts), checked_reviews(reviews)
     stage = Stages(cache, progress=progress)
-    if isinstance(reference, ImagePair):
-        if current is not _LEFT_OUT and current is not None:
-            raise SettingError("Give either an ImagePair, or a reference and a current picture.")
-        if chosen.images != ImageSettings():
-            raise SettingError(_TOO_LATE)
-        pair = reference
-    elif model is not None and current is _LEFT_OUT:
-        pair = _load(None, reference, chosen, stage, model)  # type: ignore[arg-type]
-    elif current is None or current is _LEFT_OUT:
-        hint = " One is enough with method='normality'." if "model" in settings else ""
-        raise SettingError(f"compare() needs two pictures: compare(reference, current).{hint}")
-    else:
-        pair = _load(reference, current, chosen, stage, model)
     remarks = _unused(chosen, settings)
-    with told(progress):
-        return _run(pair, chosen, stage, remarks, ignore, *said, model)
+    with limited(chosen.images.memory_limit):
+        if isinstance(reference, ImagePair):
+            if current is not _LEFT_OUT and current is not None:
+                raise SettingError(
+                    "Give either an ImagePair, or a reference and a current picture."
+                )
+            if _reading(chosen) != _reading(Settings()):
+                raise SettingError(_TOO_LATE)
+            pair = reference
+        elif model is not None and current is _LEFT_OUT:
+            pair = _load(None, reference, chosen, stage, model)  # type: ignore[arg-type]
+        elif current is None or current is _LEFT_OUT:
+            hint = " One is enough with method='normality'." if "model" in settings else ""
+            raise SettingError(f"compare() needs two pictures: compare(reference, current).{hint}")
+        else:
+            pair = _load(reference, current, chosen, stage, model)
+        with told(progress):
+            return _run(pair, chosen, stage, remarks, ignore, *said, model)
 
 
 def again(
@@ -204,17 +219,22 @@ def again(
         model = model_of(chosen)
     if model is not None:
         chosen = resolve(method, preset, **{**model.settings, **given, **changes})
-    if chosen.images != old.images:
+    if _reading(chosen) != _reading(old):
         raise SettingError(_TOO_LATE)
     _check_available(chosen)
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
     remarks = _unused(chosen, changes)
-    with told(progress):
+    with limited(chosen.images.memory_limit), told(progress):
         return _run(
             comparison._given or comparison.pair, chosen, stage, remarks, ignore, *said, model
         )
+
+
+def _reading(settings: Settings) -> tuple[object, ...]:
+    """What decides how files are read."""
+    return settings.images.fit, settings.images.max_megapixels
 
 
 def _check_available(settings: Settings) -> None:
@@ -240,7 +260,7 @@ def prompted(
         comparison.registration,
     )
     stage = Stages(None, progress=progress)
-    with told(progress):
+    with limited(comparison.settings.images.memory_limit), told(progress):
         return _prompted(comparison, checked, images, Staged(comparison.heatmap, None), stage)
 
 
@@ -373,10 +393,7 @@ def _load(
         listed = reference if isinstance(reference, (list, tuple)) else (reference,)
         keys = tuple("" if one is None else _file_key(one) for one in listed)
         key = keys if None not in keys else None
-    how: dict[str, Any] = {
-        "fit": settings.images.fit,
-        "max_megapixels": settings.images.max_megapixels,
-    }
+    how: dict[str, Any] = dict(zip(("fit", "max_megapixels"), _reading(settings), strict=True))
     pictures = (
         Staged(reference, key),
         Staged(current, _file_key(current) if stage.cache is not None else None),
@@ -448,6 +465,8 @@ def _run(
     notes += [*segmenter.notes, *outlines.value[1], *described.notes]
     if pair.others and not method.many_references:
         notes.append(f"{settings.method} compares with the first reference only.")
+    if pair.shape[0] * pair.shape[1] * _PER_PIXEL > settings.images.memory_limit * 2**20:
+        notes.append(_scratch_note(pair.shape, settings.images.memory_limit))
     if compared == 0:
         notes.append("Nothing was compared: no pixel of the current picture is valid.")
     if changed > _MANY * compared and settings.preset != "published":
@@ -485,6 +504,14 @@ def _run(
     if not prompts and not reviews:
         return comparison
     return _prompted(comparison, prompts, images, finding.heatmap, stage)
+
+
+def _scratch_note(shape: tuple[int, int], limit: int) -> str:
+    """Told by sizes alone, so that the same pair is told the same everywhere."""
+    return (
+        f"{shape[0] * shape[1] / 1e6:.1f} megapixels take more memory than memory_limit={limit} "
+        "MB: maps that had no room in it were kept in scratch files."
+    )
 
 
 def _much(settings: Settings) -> str:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._buffers import empty, zeros
 from vde_nb.align import Prepared
 from vde_nb.classify import (
     SEVERITIES,
@@ -23,6 +24,7 @@ from vde_nb.classify import (
     recall,
     remember,
 )
+from vde_nb.classify._sums import settled
 from vde_nb.comparison import Anomaly, to_original_box
 from vde_nb.images import Placement
 from vde_nb.methods import Finding
@@ -78,14 +80,17 @@ def describe(
     """
     heatmap = finding.heatmap.value
     rules = settings.classify
-    changed = np.zeros(heatmap.shape, np.bool_)
+    changed = zeros(heatmap.shape, np.bool_)
     for outline in outlines:
         x, y, w, h = outline.box
         changed[y : y + h, x : x + w] |= outline.mask
     points = [candidate.points for candidate in finding.candidates.value]
     regions = [_region(outline, images, heatmap, changed) for outline in outlines]
     known = [(region, recall(region, cache)) for region in regions]
-    labels = [classify(region, rules.classifier, otherwise=finding.otherwise) for region in regions]
+    labels = []
+    for region in regions:
+        labels.append(classify(region, rules.classifier, otherwise=finding.otherwise))
+        region.forget()  # of thousands of regions they would be gigabytes
     labels = [_named(label, told) for label, told in zip_longest(labels, finding.labels)]
     if rules.classifier == "evidence":
         regions, labels, points = _moves_once(regions, labels, points, cache)
@@ -133,10 +138,11 @@ def describe_prompted(
     measure
         What the method has to add to the evidence.
     """
-    found = np.zeros(heatmap.shape, np.bool_)
+    found = zeros(heatmap.shape, np.bool_)
     for one in detected:
         found[one.y : one.y + one.h, one.x : one.x + one.w] |= one.outline
-    changed = found.copy()
+    changed = empty(found.shape, np.bool_)
+    np.copyto(changed, found)
     for outline in outlines:
         if outline is not None:
             x, y, w, h = outline.box
@@ -214,10 +220,11 @@ def _anomaly(
         area=region.area,
         outline=region.mask,
         points=points,
-        evidence=label.evidence,
+        # The last digits of a sum may differ from machine to machine, and reorder what is equal.
+        evidence={name: settled(value) for name, value in label.evidence.items()},
         shape=(height, width),
-        confidence=label.confidence,
-        severity_score=label.severity_score,
+        confidence=settled(label.confidence),
+        severity_score=settled(label.severity_score),
         box_current=to_original_box(region.box, images.registration, placement),
     )
 

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._bands import Scratch, for_each_band
-from vde_nb._buffers import empty
+from vde_nb._bands import Scratch, for_each_band, rows_for
+from vde_nb._buffers import empty, zeros
 from vde_nb.images import Box
 
 __all__ = ["Box", "Candidate", "candidates", "clean", "threshold_mask"]
@@ -26,6 +26,7 @@ UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 
 _ROWS = 256
+_STRIP = 1 << 24  # pixels of a mask that are searched for contours at once, at least
 _scratch = Scratch()
 
 
@@ -55,10 +56,11 @@ class Candidate:
     def mask(self) -> Bool:
         """The region's own pixels, ``(h, w)`` bool, cut to :attr:`box`."""
         x, y, w, h = self.box
-        filled = np.zeros((h, w), np.uint8)
+        filled = zeros((h, w), np.uint8)
         cv2.drawContours(filled, self.contours, -1, 1, cv2.FILLED, offset=(-x, -y))
         # Contours are outer borders only; the frame knows the holes.
-        return np.logical_and(filled, self.frame[y : y + h, x : x + w])
+        mask = filled.view(np.bool_)
+        return np.logical_and(mask, self.frame[y : y + h, x : x + w], out=mask)
 
 
 def _square(iterations: int) -> UInt8:
@@ -107,7 +109,7 @@ def clean(heatmap: UInt8, open_iterations: int = 2, close_iterations: int = 3) -
             cv2.erode(two, _square(closing), one)
         out[first:end] = (one if closing else two)[first - top : end - top]
 
-    for_each_band(band, height, width, max(_ROWS, 4 * reach))
+    for_each_band(band, height, width, max(rows_for(width, _ROWS), 4 * reach))
     return out
 
 
@@ -133,10 +135,30 @@ def candidates(mask: Bool, min_area: int = 100) -> list[Candidate]:
     list of Candidate
         In OpenCV's order, which is from the bottom of the picture to the top.
     """
-    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     found = []
-    for contour in contours:
-        x, y, w, h = cv2.boundingRect(contour)
-        if w * h >= min_area:
-            found.append(Candidate((x, y, w, h), (np.asarray(contour, np.int32),), mask))
+    for first, end in reversed(_strips(mask)):
+        part, place = mask[first:end].view(np.uint8), (0, first)
+        contours, _ = cv2.findContours(
+            part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=place
+        )
+        for contour in contours:
+            x, y, w, h = cv2.boundingRect(contour)
+            if w * h >= min_area:
+                found.append(Candidate((x, y, w, h), (np.asarray(contour, np.int32),), mask))
     return found
+
+
+def _strips(mask: Bool) -> list[tuple[int, int]]:
+    """Rows of a large mask in parts that no region is cut by: OpenCV copies what it looks at."""
+    height, width = mask.shape
+    rows = max(1, _STRIP // width)
+    if height <= rows:
+        return [(0, height)]
+    strips, first, row = [], 0, rows
+    while row < height:
+        if mask[row].any():
+            row += 1
+        else:
+            strips.append((first, row))
+            first, row = row, row + rows
+    return [*strips, (first, height)]

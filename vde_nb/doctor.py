@@ -50,6 +50,7 @@ USEFUL = {
     "jupyterlab": "notebooks: pip install 'vde-nb[lab]'",
     "ipykernel": "notebooks: pip install 'vde-nb[lab]'",
     "pandas": "Comparison.to_frame()",
+    **dict.fromkeys(("distributed", "pyarrow"), "large runs: pip install 'vde-nb[batch]'"),
     **dict.fromkeys(
         (
             "torch",

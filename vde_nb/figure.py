@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._bands import for_each_band
+from vde_nb._buffers import empty
 from vde_nb._draw import (
     SEVERITY_COLOURS,
     by_severity,
@@ -36,6 +38,7 @@ UInt8 = npt.NDArray[np.uint8]
 
 #: Brightness left to what was not compared.
 _DIM = 0.45
+_BAND_ROWS = 128
 #: What `colour_by` may be.
 _COLOURS = {"severity": by_severity, "type": by_type}
 
@@ -103,10 +106,7 @@ def annotated(
         An option has a value that is not allowed.
     """
     _check_options(opacity, colour_by, outlines=outlines, boxes=boxes, labels=labels)
-    picture = comparison.current.copy()
-    if comparison.valid is not None:
-        left_out = ~comparison.valid
-        picture[left_out] = picture[left_out] * _DIM
+    picture = _dimmed(comparison.current, comparison.valid)
     draw(
         picture,
         [one for one in comparison.anomalies if one.verdict != "rejected"],
@@ -117,6 +117,22 @@ def annotated(
         labels=labels,
     )
     return picture
+
+
+def _dimmed(current: UInt8, valid: npt.NDArray[np.bool_] | None) -> UInt8:
+    """A copy, in which what is not valid is darkened."""
+    height, width = current.shape[:2]
+    out: UInt8 = empty(current.shape, np.uint8)
+    darker = (np.arange(256) * _DIM).astype(np.uint8)
+
+    def band(first: int, end: int) -> None:
+        out[first:end] = current[first:end]
+        if valid is not None and not valid[first:end].all():
+            left_out = ~valid[first:end]
+            out[first:end][left_out] = darker[current[first:end][left_out]]
+
+    for_each_band(band, height, width, _BAND_ROWS)
+    return out
 
 
 def _check_options(opacity: float, colour_by: str, **switches: bool) -> None:

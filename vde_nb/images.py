@@ -33,6 +33,7 @@ import cv2
 import numpy as np
 import xxhash
 
+from vde_nb._bands import for_each_band
 from vde_nb._decode import TRUNCATED, BadImage, Native, check_size, decode, from_array, from_pil
 from vde_nb.errors import ImageError, SettingError
 
@@ -56,6 +57,7 @@ FITS = ("error", "crop", "pad")
 LEAST_CROP = 0.05
 LEAST_SIDE = 7  # a handful of pixels has any proportions, within rounding, and shows nothing
 FULL_RANGE = (0, 65535)
+BAND_PIXELS = 1_000_000  # of the bands of rows that pixels are converted in
 TOLERANCE = 1e-6  # how far floats may lie outside 0–1: arithmetic leaves such crumbs
 URL = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
 
@@ -238,14 +240,16 @@ def load_pair(
             if id(one) not in reads:
                 reads[id(one)] = pool.submit(_read, one, name, max_megapixels)
         natives = [reads[id(one)].result() for one in sources]
+        reads.clear()  # what is stored in more than 8 bits goes as soon as it is converted
         ranges = [found for found in map(_value_range, natives) if found]
         span, why = FULL_RANGE, ", the full range, because the other picture is not 16-bit"
         if len(ranges) == len(natives):
             span = min(low for low, _ in ranges), max(high for _, high in ranges)
             why = ", the range of both pictures together"
-        ref, cur, *rest = pool.map(
-            lambda native, name: _finish(native, name, span, why), natives, names
-        )
+
+    natives.reverse()
+    # One after the other, each in bands: so there is one at a time that is stored twice.
+    ref, cur, *rest = [_finish(natives.pop(), name, span, why) for name in names]
     cur, valid, placement = _fitted(ref, cur, fit)
     others = tuple(_fitted(ref, one, fit)[0] for one in rest)
     said = {"reference": ref, "current": cur}
@@ -288,7 +292,8 @@ def _read(source: object, name: str, max_megapixels: float) -> Native:
     pil = sys.modules.get("PIL.Image")
     with _blame(name):
         if isinstance(source, (str, os.PathLike)):
-            return decode(_read_path(os.fsdecode(source)), max_megapixels)
+            with _opened(os.fsdecode(source)) as file:
+                return decode(file, max_megapixels)
         if isinstance(source, (bytes, bytearray, memoryview)):
             return decode(bytes(source), max_megapixels)
         if pil is not None and isinstance(source, pil.Image):
@@ -306,7 +311,8 @@ def _read(source: object, name: str, max_megapixels: float) -> Native:
         )
 
 
-def _read_path(given: str) -> bytes:
+def _opened(given: str) -> BinaryIO:
+    """The file, not buffered: readers ask for all of it, or for large pieces."""
     if URL.match(given):
         raise BadImage("is a URL, and those are not fetched; download it and pass its path")
     path = Path(given)
@@ -316,7 +322,9 @@ def _read_path(given: str) -> bytes:
             raise BadImage("is a folder, not a picture")
         if path.exists() and not path.is_file():  # reading a pipe or a device may never end
             raise BadImage("is not a regular file")
-        return path.read_bytes()  # cv2.imread does not find paths beyond ASCII on Windows
+        return path.open(
+            "rb", buffering=0
+        )  # cv2.imread does not find paths beyond ASCII on Windows
     except FileNotFoundError as error:
         raise BadImage(f"does not exist{_hint(path)}") from error
     except PermissionError as error:
@@ -353,40 +361,81 @@ def _value_range(native: Native) -> tuple[int, int] | None:
     if native.pixels.dtype != np.uint16:
         return None
     colours, alpha = _split(native.pixels)
-    if alpha is not None and not alpha.all():
-        colours = colours[alpha > 0]  # nobody chose the colours of what is not seen
-    return (int(colours.min()), int(colours.max())) if colours.size else FULL_RANGE
+    if alpha is None or alpha.all():
+        return int(colours.min()), int(colours.max())
+    low, high = 65536, -1
+    for first, end in _spans(native.pixels.shape):
+        # nobody chose the colours of what is not seen
+        seen = colours[first:end][alpha[first:end] > 0]
+        if seen.size:
+            low, high = min(low, int(seen.min())), max(high, int(seen.max()))
+    return (low, high) if high >= 0 else FULL_RANGE
+
+
+def _spans(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """First and last row of each band of a picture."""
+    rows = _band_rows(shape)
+    return ((first, min(first + rows, shape[0])) for first in range(0, shape[0], rows))
+
+
+def _band_rows(shape: tuple[int, ...]) -> int:
+    return max(1, BAND_PIXELS // shape[1])
 
 
 def _finish(native: Native, name: str, span: tuple[int, int] | None, why: str = "") -> Picture:
     """Convert pixels as stored to a picture; `span` is the range 16-bit values are scaled from."""
     pixels, notes = native.pixels, list(native.notes)
+    colours, alpha = _split(pixels)
+    tables: tuple[NDArray[np.uint8], ...] = ()
     if pixels.dtype.kind == "f":
         with _blame(name):
             _check_floats(pixels)
-        pixels = np.rint(pixels * 255).astype(np.uint8)  # the crumbs vanish in rounding
         notes.append("floats scaled from 0–1 to 0–255")
-    colours, alpha = _split(pixels)
-    if pixels.dtype == np.uint16:
+    elif pixels.dtype == np.uint16:
         low, high = span or FULL_RANGE
         if low == high:
             (low, high), why = FULL_RANGE, ", all values being equal"
-        colours = _table(low, high)[colours]
+        tables = _table(low, high), _table(*FULL_RANGE)
         kind = "greys" if colours.ndim == 2 else "colours"
         notes.append(f"16-bit {kind} scaled from {low}–{high} to 0–255{why}")
-        alpha = None if alpha is None else _table(*FULL_RANGE)[alpha]
-    if alpha is not None and alpha.min() < 255:
-        a = (alpha if colours.ndim == 2 else alpha[..., None]).astype(np.uint16)
-        # (x + (x >> 8)) >> 8 with 128 added to x is x / 255, rounded, all within 16 bits
-        x = colours * a + (255 * (255 - a) + 128)
-        colours = ((x + (x >> 8)) >> 8).astype(np.uint8)
+    if alpha is not None and _eight_bits(alpha.min(), tables[1:]) < 255:
         notes.append("transparency laid over white")
-    if colours.ndim == 2:
-        colours = cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_GRAY2RGB)
-    # a view, as the writeable flag of the array itself is its owner's
-    array = np.ascontiguousarray(colours).view()
+    else:
+        alpha = None
+    if pixels.dtype == np.uint8 and alpha is None and colours.ndim == 3:
+        # a view, as the writeable flag of the array itself is its owner's
+        array = np.ascontiguousarray(colours).view()
+    else:
+        array = np.empty((*pixels.shape[:2], 3), np.uint8)
+
+        def band(first: int, end: int) -> None:
+            shown = _eight_bits(colours[first:end], tables[:1])
+            if alpha is not None:
+                shown = _over_white(shown, _eight_bits(alpha[first:end], tables[1:]))
+            if shown.ndim == 2:
+                cv2.cvtColor(np.ascontiguousarray(shown), cv2.COLOR_GRAY2RGB, dst=array[first:end])
+            else:
+                array[first:end] = shown
+
+        for_each_band(band, array.shape[0], array.shape[1], _band_rows(array.shape))
     array.setflags(write=False)
     return Picture(array, name, tuple(notes))
+
+
+def _eight_bits(values: Any, table: tuple[NDArray[np.uint8], ...]) -> NDArray[np.uint8]:
+    """Values as stored as 0–255: looked up where there is a table for them."""
+    if table:
+        return np.asarray(table[0][values])
+    if values.dtype.kind == "f":
+        return np.asarray(np.rint(values * 255), np.uint8)  # the crumbs vanish in rounding
+    return np.asarray(values)
+
+
+def _over_white(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    a = (alpha if colours.ndim == 2 else alpha[..., None]).astype(np.uint16)
+    # (x + (x >> 8)) >> 8 with 128 added to x is x / 255, rounded, all within 16 bits
+    x = colours * a + (255 * (255 - a) + 128)
+    return ((x + (x >> 8)) >> 8).astype(np.uint8)
 
 
 def _split(pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -467,18 +516,20 @@ def _fitted(
     tall, broad = min(high, max(1, round(h * scale))), min(wide, max(1, round(w * scale)))
     y, x = (high - tall) // 2, (wide - broad) // 2
     array = reference.array.copy()
-    array[y : y + tall, x : x + broad] = _resized(current.array, broad, tall)
+    _resized(current.array, broad, tall, array[y : y + tall, x : x + broad])
     note = f"scaled from {was} to {broad} × {tall} and padded to {wanted} with the reference's own"
     sx, sy = w / broad, h / tall
     placement = Placement((h, w), (sx, sy), (-x * sx, -y * sy))
     return _changed(current, array, note), (x, y, broad, tall), placement
 
 
-def _resized(array: NDArray[np.uint8], width: int, height: int) -> NDArray[Any]:
-    """Resize, averaging when shrinking (no moiré), cubic when enlarging."""
+def _resized(
+    array: NDArray[np.uint8], width: int, height: int, out: NDArray[np.uint8] | None = None
+) -> NDArray[Any]:
+    """Resize, averaging when shrinking (no moiré), cubic when enlarging; into `out` if given."""
     shrinks = height <= array.shape[0] and width <= array.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cv2.resize(array, (width, height), interpolation=how)
+    return cv2.resize(array, (width, height), dst=out, interpolation=how)
 
 
 def _changed(picture: Picture, array: NDArray[np.uint8], note: str) -> Picture:

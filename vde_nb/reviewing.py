@@ -70,21 +70,21 @@ class Review:
     def __post_init__(self) -> None:
         object.__setattr__(self, "box", checked_box(self.box, "A review's box"))
         if self.verdict is not None and self.verdict not in VERDICTS:
-            near = nearest(self.verdict, VERDICTS)
+            near = nearest(_shown(self.verdict), VERDICTS)
             raise SettingError(
-                f"verdict={self.verdict!r} is not allowed: 'accepted', 'rejected' or None."
-                + (f" Did you mean {near}?" if near else "")
+                f"verdict={_shown(self.verdict)} is not allowed: 'accepted', 'rejected' or "
+                "None." + (f" Did you mean {near}?" if near else "")
             )
         named = isinstance(self.type, str) and re.fullmatch(r"[\w-]{1,64}", self.type)
         if self.type is not None and not named:
             raise SettingError(
-                f"type={self.type!r} is not allowed: 1 to 64 letters, digits, '_' or '-', or None."
+                f"type={_shown(self.type)} is not allowed: 1 to 64 letters, digits, '_' or '-', or "
+                "None."
             )
         if not isinstance(self.comment, str) or len(self.comment) > _LONGEST_COMMENT:
-            shown = repr(self.comment)
-            shown = shown if len(shown) < 60 else shown[:57] + "..."
             raise SettingError(
-                f"comment={shown} is not allowed: text of at most {_LONGEST_COMMENT} characters."
+                f"comment={_shown(self.comment)} is not allowed: text of at most "
+                f"{_LONGEST_COMMENT} characters."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,15 +92,23 @@ class Review:
         return {**asdict(self), "box": list(self.box)}
 
 
+def _shown(value: Any) -> str:
+    """`value` in a message, which stays one that can be read."""
+    shown = repr(value)
+    return shown if len(shown) < 60 else shown[:57] + "..."
+
+
 def checked_box(box: Any, what: str) -> Box:
     """`box` as four Python ints, or :class:`SettingError` saying what `what` should have been."""
     values = [] if isinstance(box, (str, bytes, Mapping)) or not isinstance(box, Iterable) else box
     numbers = [_whole(value) for value in values]
     if len(numbers) != 4 or None in numbers:
-        raise SettingError(f"{what} is {box!r}: needed are four whole numbers (x, y, w, h).")
+        raise SettingError(f"{what} is {_shown(box)}: needed are four whole numbers (x, y, w, h).")
     x, y, w, h = (number for number in numbers if number is not None)
     if w < 1 or h < 1:
-        raise SettingError(f"{what} is {box!r}: it is empty, width and height must be 1 or more.")
+        raise SettingError(
+            f"{what} is {_shown(box)}: it is empty, width and height must be 1 or more."
+        )
     return x, y, w, h
 
 
@@ -136,12 +144,12 @@ def _checked(review: Any, number: int) -> Review:
     known = [one.name for one in fields(Review)]
     if not isinstance(review, Mapping):
         raise SettingError(
-            f"Review {number} is {review!r}: needed is a vde.Review or a dictionary with "
+            f"Review {number} is {_shown(review)}: needed is a vde.Review or a dictionary with "
             f"{', '.join(known)}."
         )
     unknown = [key for key in review if key not in known]
     if unknown or "box" not in review:
-        wrong = f"an unknown {unknown[0]!r}" if unknown else "no 'box'"
+        wrong = f"an unknown {_shown(unknown[0])}" if unknown else "no 'box'"
         raise SettingError(f"Review {number} has {wrong}: it may have {', '.join(known)}.")
     try:
         return Review(**review)

@@ -19,6 +19,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from vde_nb._bands import tidy
+
 __all__ = ["StageCache", "Staged", "Stages", "shared_cache", "size_of"]
 
 T = TypeVar("T")
@@ -196,6 +198,7 @@ class Stages:
             self.cache.put(key if self._owner is None else (self._owner, key), value)
         if keep or isinstance(value, np.ndarray):
             _freeze(value)
+        tidy()
         spent = (time.perf_counter() - started) * 1000
         self.timings[name] = self.timings.get(name, 0.0) + spent
         return Staged(value, key)

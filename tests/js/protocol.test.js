@@ -445,3 +445,65 @@ test("comparing all is asked for and called off", () => {
   const asked = sent.filter((one) => one.kind === "compare_all").map((one) => one.on);
   assert.deepEqual(asked, [true, false]);
 });
+
+test("of a long strip only the frames that changed are told; pictures and the others stay", () => {
+  const { state, emit } = session();
+  const items = ["a", "b", "c"].map((name) => ({ name, status: "todo" }));
+  emit({ kind: "state", patch: { filmstrip: { items, index: 0, curve: null } } });
+  emit({ kind: "blob", key: "thumb", token: "t", part: 0, parts: 1, meta: { index: 1 } }, [1]);
+  const [first, second] = state.filmstrip.items;
+  const changed = [[1, { name: "b", status: "clean", reviewed: true }]];
+  emit({ kind: "state", patch: { filmstrip: { changed, index: 2, curve: null } } });
+  assert.equal(state.filmstrip.index, 2);
+  assert.equal(state.filmstrip.items[0], first);
+  assert.deepEqual(state.filmstrip.items[1], { ...changed[0][1], thumb: second.thumb });
+});
+
+test("a run opens with the pairs Python says, and then shows those the person chose", () => {
+  const { store, state, emit } = session();
+  emit({ kind: "state", patch: { gallery: { run: "r1", filter: "changed", pair: {} } } });
+  assert.equal(state.film_filter, "changed");
+  store.set({ film_filter: "unreviewed" });
+  emit({ kind: "state", patch: { gallery: { run: "r1", filter: "changed", pair: {} } } });
+  assert.equal(state.film_filter, "unreviewed");
+  emit({ kind: "state", patch: { gallery: { run: "r2", filter: "all", pair: {} } } });
+  assert.equal(state.film_filter, "all");
+  emit({ kind: "state", patch: { gallery: null } });
+  assert.equal(state.gallery, null);
+});
+
+test("between two pairs nothing is reviewed: what is seen is not what Python means by then", async () => {
+  const { store, state, emit, sent } = session();
+  const items = ["a", "b"].map((name) => ({ name, status: "changed" }));
+  emit({ kind: "pair", pair: PAIR });
+  emit({ kind: "state", patch: { filmstrip: { items, index: 0 } } });
+  const anomaly = { number: 1, verdict: null };
+  store.set({ result: { anomalies: [anomaly] } });
+  store.actions.review(1, { verdict: "accepted" });
+  assert.deepEqual(sent.at(-1), { kind: "review", number: 1, token: "p1", verdict: "accepted", buffers: undefined });
+  const before = sent.length;
+  store.actions.goto(1);
+  store.actions.review(1, { verdict: "rejected" });
+  store.actions.select(1);
+  assert.deepEqual(sent.slice(before).map(({ kind }) => kind), ["goto"]);
+  assert.equal(state.result.anomalies[0].verdict, "accepted");
+  emit({ kind: "state", patch: { filmstrip: { items, index: 0 } } });
+  assert.equal(state.leaving, 0, "news of the strip is no news of the pair");
+  emit({ kind: "state", patch: { filmstrip: { items, index: 1 } } });
+  store.actions.review(1, { verdict: "rejected" });
+  assert.equal(sent.at(-1).kind, "review");
+});
+
+test("who walks quickly through the regions is not set back to one chosen before", () => {
+  const { store, state, emit, sent } = session();
+  store.actions.select(1);
+  store.actions.select(2);
+  assert.deepEqual(sent.map(({ number, seq }) => [number, seq]), [[1, 1], [2, 2]]);
+  emit({ kind: "state", patch: { selected: 1, selected_seq: 1 } });
+  assert.equal(state.selected, 2);
+  emit({ kind: "state", patch: { selected: 3, selected_seq: 2 } });
+  assert.equal(state.selected, 3);
+  emit({ kind: "state", patch: { selected: 4, selected_seq: 9 } });
+  store.actions.select(5);
+  assert.equal(sent.at(-1).seq, 10, "Python may have counted further before the page was loaded again");
+});

@@ -13,18 +13,21 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._bands import Scratch
+from vde_nb._bands import Scratch, for_each_band
+from vde_nb._native import LARGE
 
 __all__ = [
     "Bools",
     "Box",
     "Float32",
+    "Greys",
     "Level",
     "Matrix",
     "UInt8",
     "finest_level",
     "gradient",
     "greys",
+    "is_large",
     "levels",
     "reduced",
     "scratch",
@@ -38,6 +41,7 @@ Box = tuple[int, int, int, int]
 
 #: Pixels: the most of the finest level, of the one below, and the least side of a third.
 _FINE, _COARSE, _THIRD = 1_300_000, 330_000, 128
+_BAND = 1_000_000  # pixels of the bands a large picture is reduced in
 _BLUR = 1.0  # pixels: aliasing and noise go, so that differences are linear in displacement
 _WINDOW = 31  # pixels: what is smoother than that is light
 _LEAST_CONTRAST = 6.0  # grey levels, standard deviation: less is not amplified further
@@ -122,6 +126,53 @@ def reduced(grey: UInt8, factor: int) -> UInt8:
     return np.asarray(cv2.resize(whole, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def is_large(shape: tuple[int, ...]) -> bool:
+    """Whether a picture of this shape is looked at in bands, and never whole."""
+    return shape[0] * shape[1] > LARGE
+
+
+class Greys:
+    """Luma of an RGB picture; of a large one, only what is asked for is ever made.
+
+    Parameters
+    ----------
+    picture
+        ``(H, W, 3)`` uint8.
+    """
+
+    def __init__(self, picture: UInt8) -> None:
+        self._picture = picture
+        self._whole = None if is_large(picture.shape) else greys(picture)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(H, W)``."""
+        return self._picture.shape[0], self._picture.shape[1]
+
+    def part(self, box: Box) -> UInt8:
+        """The greys in a box ``(x, y, w, h)``."""
+        x, y, w, h = box
+        if self._whole is not None:
+            return self._whole[y : y + h, x : x + w]
+        return greys(self._picture[y : y + h, x : x + w])
+
+    def reduced(self, factor: int) -> UInt8:
+        """See :func:`reduced`: of a large picture the same, band by band."""
+        if self._whole is not None:
+            return reduced(self._whole, factor)
+        height, width = (side // factor for side in self.shape)
+        out = np.empty((height, width), np.uint8)
+        # Bands that begin and end with a square are reduced as the whole would be.
+        rows = max(1, _BAND // (self.shape[1] * factor))
+
+        def band(first: int, end: int) -> None:
+            top, bottom = first * factor, end * factor
+            out[first:end] = reduced(greys(self._picture[top:bottom]), factor)
+
+        for_each_band(band, height, width * factor * factor, rows)
+        return out
+
+
 def gradient(picture: Float32, name: str = "") -> tuple[Float32, Float32]:
     """Central differences, to the right and downwards; in scratch arrays if given a name."""
     across = scratch.get(name + "x", picture.shape, np.float32) if name else None
@@ -147,26 +198,28 @@ def normalised(grey: UInt8) -> Float32:
     return np.asarray(np.clip(result, -_MOST, _MOST, out=np.asarray(result)), np.float32)
 
 
-def levels(reference: UInt8, current: UInt8, valid: Box) -> list[Level]:
-    """Make the pyramid of two grey pictures of one size, the smallest level first.
+def levels(reference: Greys, current: Greys, valid: Box) -> list[Level]:
+    """Make the pyramid of two pictures of one size, the smallest level first.
 
     Parameters
     ----------
     reference, current
-        ``(H, W)`` uint8.
+        The pictures.
     valid
         Box ``(x, y, w, h)`` of `current` that is real.
     """
-    finest = _finest_factor(reference.size)
-    ratio = max(1, math.ceil(math.sqrt(reference.size / finest**2 / _COARSE)))
+    pixels = math.prod(reference.shape)
+    finest = _finest_factor(pixels)
+    ratio = max(1, math.ceil(math.sqrt(pixels / finest**2 / _COARSE)))
     factors = [finest] if ratio == 1 else [finest, finest * ratio]
     if min(reference.shape) // factors[-1] >= _THIRD:
         factors.append(factors[-1] * 2)
     found = []
-    before = 1
+    small = [grey.reduced(finest) for grey in (reference, current)]
+    before = finest
     for factor in factors:
-        reference, current = (reduced(grey, factor // before) for grey in (reference, current))
-        found.append(_level(reference, current, factor, valid))
+        small = [reduced(grey, factor // before) for grey in small]
+        found.append(_level(small[0], small[1], factor, valid))
         before = factor
     return found[::-1]
 
@@ -174,7 +227,7 @@ def levels(reference: UInt8, current: UInt8, valid: Box) -> list[Level]:
 def finest_level(reference: UInt8, current: UInt8, valid: Box) -> Level:
     """The largest level of :func:`levels` alone, of two RGB pictures."""
     factor = _finest_factor(reference.shape[0] * reference.shape[1])
-    small = [reduced(greys(picture), factor) for picture in (reference, current)]
+    small = [Greys(picture).reduced(factor) for picture in (reference, current)]
     return _level(small[0], small[1], factor, valid)
 
 

@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._bands import for_each_band
+
 from ._candidates import best, features, shifts
-from ._levels import Box, Float32, Level, Matrix, UInt8, greys, levels, reduced
+from ._levels import Box, Float32, Greys, Level, Matrix, UInt8, is_large, levels
 from ._measure import Agreement, agreement
 from ._refine import corner_gap, refine, simplest
 from ._residual import smooth_flow
@@ -31,6 +33,7 @@ _SQUARE = 16  # pixels: side of the squares that are looked at for identical pix
 _LEAST_SAME = 0.05  # share of identical squares below which it is not looked whether they are flat
 _SEEN = 20  # 1/255 of the pixels of a square that differ from their neighbour: it is not flat
 _SAME_SHARE = 0.3  # of such squares are identical: pairs of photographs have up to 0.02
+_BAND = 1_000_000  # pixels of the bands a large picture is looked at in
 _LOST = 0.7  # share of its agreement under which a refinement went astray
 _ROUNDS = {"first": 4, "coarse": 3, "features": 4, "fine": 4, "simpler": 1}
 
@@ -86,7 +89,7 @@ def search(
         Called with the name of each stage.
     """
     tell("looking for the motion")
-    pair = greys(reference), greys(current)
+    pair = Greys(reference), Greys(current)
     pyramid = levels(*pair, box)
     first, coarse, fine = pyramid[0], pyramid[max(0, len(pyramid) - 2)], pyramid[-1]
     if _same_pixels(*pair, box):
@@ -126,22 +129,52 @@ def search(
     )
 
 
-def _same_pixels(reference: UInt8, current: UInt8, box: Box) -> bool:
+def _same_pixels(reference: Greys, current: Greys, box: Box) -> bool:
     """Whether much of what can be seen is the same to the last bit, so that nothing moved.
 
     So it is with drawings, screenshots and edited pictures; two photographs have noise. A part
     that moved in them is a change, however well a map would explain it.
     """
-    x, y, w, h = box
-    one, other = (grey[y : y + h, x : x + w] for grey in (reference, current))
-    size = max(1, w // _SQUARE), max(1, h // _SQUARE)
-    same = _share(cv2.absdiff(one, other), size) == 0
+    shares = _shares_in_bands if is_large(reference.shape) else _shares
+    differs, across, down = shares(reference, current, box)
+    same = differs == 0
     if same.mean() < _LEAST_SAME:
         return False
-    across = _share(cv2.absdiff(one[:, 1:], one[:, :-1]), size)
-    down = _share(cv2.absdiff(one[1:], one[:-1]), size)
     seen = np.maximum(across, down) > _SEEN
     return bool(seen.any() and same[seen].mean() > _SAME_SHARE)
+
+
+def _shares(reference: Greys, current: Greys, box: Box) -> tuple[UInt8, UInt8, UInt8]:
+    """How many pixels of each square differ in the two, from the left and from above, in 1/255."""
+    _, _, w, h = box
+    one, other = reference.part(box), current.part(box)
+    size = max(1, w // _SQUARE), max(1, h // _SQUARE)
+    return (
+        _share(cv2.absdiff(one, other), size),
+        _share(cv2.absdiff(one[:, 1:], one[:, :-1]), size),
+        _share(cv2.absdiff(one[1:], one[:-1]), size),
+    )
+
+
+def _shares_in_bands(reference: Greys, current: Greys, box: Box) -> tuple[UInt8, UInt8, UInt8]:
+    """The same of a large picture, whose squares are whole: what is left over is left out."""
+    x, y, w, h = box
+    columns, rows = max(1, w // _SQUARE), max(1, h // _SQUARE)
+    found = tuple(np.empty((rows, columns), np.uint8) for _ in range(3))
+    side, tall = min(w, columns * _SQUARE), min(_SQUARE, h)
+
+    def band(first: int, end: int) -> None:
+        part = x, y + first * tall, side, (end - first) * tall
+        one, other = reference.part(part), current.part(part)
+        size = columns, end - first
+        # A square has a side of 16 and neighbours for 15: the last is its own neighbour.
+        right = cv2.copyMakeBorder(one[:, 1:], 0, 0, 0, 1, cv2.BORDER_REPLICATE)
+        below = cv2.copyMakeBorder(one[1:], 0, 1, 0, 0, cv2.BORDER_REPLICATE)
+        for share, two in zip(found, (other, right, below), strict=True):
+            share[first:end] = _share(cv2.absdiff(one, two), size)
+
+    for_each_band(band, rows, side * tall, max(1, _BAND // (side * tall)))
+    return found[0], found[1], found[2]
 
 
 def _share(difference: npt.NDArray[Any], size: tuple[int, int]) -> UInt8:
@@ -181,10 +214,10 @@ def _first_guess(first: Level, coarse: Level, most: str) -> Matrix:
 
 
 def _by_features(
-    pair: tuple[UInt8, UInt8], level: Level, most: str, matrix: Matrix, fit: Agreement
+    pair: tuple[Greys, Greys], level: Level, most: str, matrix: Matrix, fit: Agreement
 ) -> tuple[Matrix, Agreement]:
     """The map that matched features tell and its agreement, if better than those at hand."""
-    start = features(reduced(pair[0], level.factor), reduced(pair[1], level.factor))
+    start = features(pair[0].reduced(level.factor), pair[1].reduced(level.factor))
     if start is None:
         return matrix, fit
     local = refine(level, start, most, _ROUNDS["features"])

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._bands import for_each_band
-from vde_nb._buffers import empty
+from vde_nb._bands import for_each_band, rows_for
+from vde_nb._buffers import empty, zeros
 
 from ._levels import Bools, Box, Float32, Matrix, UInt8, scratch
 
@@ -18,6 +18,7 @@ __all__ = ["NO_MAP", "flow_at", "places", "shifted", "sources", "transform", "wa
 _ROWS = 64  # of a band: its maps stay in the cache
 #: Second map of `cv2.remap` when the first has both coordinates; its stubs do not know of that.
 NO_MAP = cast("Float32", None)
+_LONGEST, _PIECE = 32_767, 4096  # pixels: sides that `cv2.remap` takes; what it gets instead
 _EDGE = 1.0  # pixels from the border of the current picture: there interpolation makes things up
 
 
@@ -94,13 +95,38 @@ def warp(
 
     def band(first: int, end: int) -> None:
         place = sources(matrix, flow, step, first, end, width)
-        cv2.remap(current, place, NO_MAP, cv2.INTER_CUBIC, result[first:end], cv2.BORDER_REPLICATE)
+        _interpolate(current, place, result[first:end])
         shown = np.asarray(cv2.inRange(place, low, high))
         valid[first:end] = shown
         cv2.copyTo(reference[first:end], cv2.bitwise_not(shown, dst=shown), result[first:end])
 
-    for_each_band(band, height, width, _ROWS)
+    for_each_band(band, height, width, rows_for(width, _ROWS))
     return result, valid
+
+
+def _interpolate(current: UInt8, place: Float32, out: UInt8) -> None:
+    """``cv2.remap``, bicubic, also for pictures longer than it takes."""
+    if max(*current.shape[:2], *out.shape[:2]) < _LONGEST:
+        cv2.remap(current, place, NO_MAP, cv2.INTER_CUBIC, out, cv2.BORDER_REPLICATE)
+        return
+    height, width = current.shape[:2]
+    for left in range(0, out.shape[1], _PIECE):
+        part = place[:, left : left + _PIECE]
+        low = np.floor(part.min(axis=(0, 1))) - 3
+        high = np.ceil(part.max(axis=(0, 1))) + 4
+        (x, y), (right, bottom) = (
+            np.clip(np.nan_to_num(ends), 0, (width, height)).astype(int) for ends in (low, high)
+        )
+        # What lies outside shows the border: a pixel of it has to be there.
+        x, y = min(x, width - 1), min(y, height - 1)
+        right, bottom = max(right, x + 1), max(bottom, y + 1)
+        # A map that spreads a piece over so much shows next to nothing of the picture.
+        right, bottom = min(right, x + _LONGEST - 1), min(bottom, y + _LONGEST - 1)
+        cut = np.ascontiguousarray(part - np.array([x, y], np.float32))
+        piece = cv2.remap(
+            current[y:bottom, x:right], cut, NO_MAP, cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE
+        )
+        out[:, left : left + _PIECE] = piece
 
 
 def shifted(
@@ -111,12 +137,17 @@ def shifted(
     x, y, w, h = box
     left, right = max(0, x - across), min(width, x + w - across)
     top, bottom = max(0, y - down), min(height, y + h - down)
-    result = reference.copy()
-    valid = np.zeros((height, width), bool)
-    if left < right and top < bottom:
-        part = current[top + down : bottom + down, left + across : right + across]
-        result[top:bottom, left:right] = part
-        valid[top:bottom, left:right] = True
+    result, valid = empty(reference.shape, np.uint8), zeros((height, width), np.bool_)
+
+    def band(first: int, end: int) -> None:
+        result[first:end] = reference[first:end]
+        high, low = max(first, top), min(end, bottom)
+        if left < right and high < low:
+            part = current[high + down : low + down, left + across : right + across]
+            result[high:low, left:right] = part
+            valid[high:low, left:right] = True
+
+    for_each_band(band, height, width, rows_for(width, _ROWS))
     return result, valid
 
 

@@ -20,9 +20,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._bands import Scratch, for_each_band
+from vde_nb._bands import Scratch, for_each_band, rows_for
 from vde_nb._buffers import empty
 from vde_nb._reduced import rows_of
+from vde_nb.align._levels import is_large
 
 __all__ = ["Light", "apply_light", "estimate_light"]
 
@@ -110,7 +111,7 @@ def estimate_light(
     ]
     sure = np.ones(small[0].shape[:2], np.bool_)
     if valid is not None:
-        cover = cv2.resize(valid.view(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
+        cover = cv2.resize(_cover(valid), size, interpolation=cv2.INTER_AREA)
         sure = cover == 255
     if np.count_nonzero(sure) < 64:
         return Light()
@@ -122,6 +123,21 @@ def estimate_light(
         small[1] = _look_up(small[1], curve)
     gain = _gain(small[0], small[1], sure) if local else None
     return Light(curve, gain)
+
+
+def _cover(valid: Bool) -> UInt8:
+    """Where `valid` is true, 255; of a large picture, reduced to a quarter."""
+    if not is_large(valid.shape):
+        return valid.view(np.uint8) * np.uint8(255)
+    height, width = (side // 4 for side in valid.shape)
+    out = np.empty((height, width), np.uint8)
+
+    def band(first: int, end: int) -> None:
+        rows = valid[4 * first : 4 * end, : 4 * width].view(np.uint8) * np.uint8(255)
+        cv2.resize(rows, (width, end - first), out[first:end], interpolation=cv2.INTER_AREA)
+
+    for_each_band(band, height, 16 * width, _ROWS // 4)
+    return out
 
 
 def apply_light(
@@ -166,7 +182,8 @@ def apply_light(
         if valid is not None and reference is not None:
             np.copyto(out[first:end], reference[first:end], where=~valid[first:end, :, None])
 
-    for_each_band(band, height, width, _ROWS)
+    # Where bands begin decides how the gain is rounded: only large pictures have others.
+    for_each_band(band, height, width, rows_for(width, _ROWS) if is_large(out.shape) else _ROWS)
     return out
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb.align._levels import Level
+from vde_nb._bands import for_each_band
+from vde_nb._buffers import empty, zeros
+from vde_nb.align._levels import Level, is_large
 from vde_nb.align.light import Light, apply_light, estimate_light
 from vde_nb.align.nudge import evidence_level, nudged
 from vde_nb.align.registration import Registration, register
@@ -22,6 +24,7 @@ __all__ = ["Prepared", "prepare"]
 UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 
+_ROWS = 128
 _NOTHING = np.empty((0, 0, 3), np.uint8)
 
 
@@ -180,8 +183,13 @@ def _nudged(
 
 
 def _whole(found: Registration, current: UInt8) -> Registration:
-    """A kept registration with the picture it is about."""
-    return found if found.moved else replace(found, current=current)
+    """A kept registration with the picture it is about.
+
+    Of a large picture, the one in which what is ignored is filled is all there is room for.
+    """
+    if found.moved and not is_large(current.shape):
+        return found
+    return replace(found, current=current)
 
 
 def _part(whole: Staged[Registration], name: str) -> Staged[Any]:
@@ -192,14 +200,31 @@ def _part(whole: Staged[Registration], name: str) -> Staged[Any]:
 
 def _inside(shape: tuple[int, int], box: Box) -> Bool:
     x, y, w, h = box
-    inside = np.zeros(shape, np.bool_)
+    inside = zeros(shape, np.bool_)
     inside[y : y + h, x : x + w] = True
     return inside
 
 
 def _but(valid: Bool | None, ignore: Bool) -> Bool:
-    return ~ignore if valid is None else valid & ~ignore
+    out: Bool = empty(ignore.shape, np.bool_)
+
+    def band(first: int, end: int) -> None:
+        np.logical_not(ignore[first:end], out=out[first:end])
+        if valid is not None:
+            out[first:end] &= valid[first:end]
+
+    height, width = ignore.shape
+    for_each_band(band, height, width, _ROWS)
+    return out
 
 
 def _filled(current: UInt8, reference: UInt8, ignore: Bool) -> UInt8:
-    return np.where(ignore[..., None], reference, current)
+    out: UInt8 = empty(current.shape, np.uint8)
+
+    def band(first: int, end: int) -> None:
+        out[first:end] = current[first:end]
+        np.copyto(out[first:end], reference[first:end], where=ignore[first:end, :, None])
+
+    height, width = ignore.shape
+    for_each_band(band, height, width, _ROWS)
+    return out

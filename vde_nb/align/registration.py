@@ -18,9 +18,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._buffers import zeros
 from vde_nb.errors import ImageError, SettingError
 
-from ._levels import Bools, Box, Float32, Matrix, UInt8
+from ._levels import Bools, Box, Float32, Matrix, UInt8, is_large
 from ._refine import MODELS
 from ._search import Found, search
 from ._warp import flow_at, places, shifted, transform, warp
@@ -38,6 +39,7 @@ _CHANCE = 0.5  # what chance adds to that in 16 x 16 pixels; less by the root of
 _STILL, _NEGLIGIBLE = 0.05, 0.3  # full pixels: less motion is none; is not worth a note
 _GAIN = 0.0005  # agreement: less gain is not worth an interpolation
 _LOST = 0.02  # share of the reference outside the current picture that is worth a note
+_MOST_PLACES = 4_000_000  # pixels that are mapped at once: each takes some 80 bytes
 _GRID = 33  # points a side at which the motion is measured
 
 
@@ -135,11 +137,15 @@ class Registration:
             return result
         # Nothing lies more than a pixel outside of where the borders of the box go.
         x, y, w, h = self.box_to_current((left - 2, top - 2, wide + 4, high + 4))
-        found = np.rint(places(self.matrix, self.flow, self.step, (x, y, w, h))).astype(np.intp)
         rows, columns = self.valid.shape
-        known = (found >= 0).all(axis=2) & (found[..., 0] < columns) & (found[..., 1] < rows)
-        found[~known] = 0
-        result[y : y + h, x : x + w] = mask[found[..., 1], found[..., 0]] & known
+        step = max(1, _MOST_PLACES // w)
+        for first in range(y, y + h, step):
+            area = x, first, w, min(step, y + h - first)
+            found = np.rint(places(self.matrix, self.flow, self.step, area)).astype(np.intp)
+            known = (found >= 0).all(axis=2) & (found[..., 0] < columns) & (found[..., 1] < rows)
+            found[~known] = 0
+            part = result[first : first + area[3], x : x + w]
+            np.logical_and(mask[found[..., 1], found[..., 0]], known, out=part)
         return result
 
 
@@ -194,7 +200,7 @@ def register(
     array([[102.3,  98.6]])
     """
     box = _checked(reference, current, model, valid)
-    if np.array_equal(reference, current):
+    if _equal(reference, current):
         return _unmoved(current, box)
     side = min(box[2:])
     if side < _LEAST_SIDE:
@@ -236,6 +242,15 @@ def _checked(reference: UInt8, current: UInt8, model: str, valid: Box | None) ->
     return x, y, w, h
 
 
+def _equal(one: UInt8, other: UInt8) -> bool:
+    """Whether two pictures are the same; two that are not show it in their first rows."""
+    rows = max(1, _MOST_PLACES // one.shape[1])
+    return all(
+        np.array_equal(one[first : first + rows], other[first : first + rows])
+        for first in range(0, len(one), rows)
+    )
+
+
 def _unmoved(
     current: UInt8,
     box: Box,
@@ -245,8 +260,12 @@ def _unmoved(
 ) -> Registration:
     """The current picture as it was handed over."""
     x, y, w, h = box
-    valid = np.zeros(current.shape[:2], np.bool_)
-    valid[y : y + h, x : x + w] = True
+    shape = current.shape[:2]
+    if is_large(shape) and (h, w) == shape:
+        valid = np.broadcast_to(np.True_, shape)  # nothing but its shape takes memory
+    else:
+        valid = zeros(shape, np.bool_)
+        valid[y : y + h, x : x + w] = True
     return Registration(
         current,
         valid,

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb.classify._sums import dot, gram
+
 __all__ = ["difference", "hellinger", "log_ratio", "mean_colour", "smoothness", "to_lab"]
 
 Bool = npt.NDArray[np.bool_]
@@ -68,7 +70,7 @@ def hellinger(first: Float32, second: Float32) -> float:
     (mean_1, spread_1), (mean_2, spread_2) = _gaussian(first), _gaussian(second)
     shared = (spread_1 + spread_2) / 2
     step = mean_1 - mean_2
-    apart = float(step @ np.linalg.solve(shared, step)) / 8
+    apart = dot(step, np.linalg.solve(shared, step)) / 8
     volumes = float(np.linalg.det(spread_1)) * float(np.linalg.det(spread_2))
     apart += 0.5 * math.log(float(np.linalg.det(shared)) / math.sqrt(volumes))
     return math.sqrt(max(0.0, 1 - math.exp(-apart)))
@@ -78,7 +80,7 @@ def _gaussian(colours: Float32) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
     colours = colours[:: 1 + len(colours) // _ENOUGH]
     mean = colours.mean(axis=0)
     rest = colours - mean
-    return mean.astype(np.float64), (rest.T @ rest) / len(colours) + _FLAT * np.eye(3)
+    return mean.astype(np.float64), gram(rest) / len(colours) + _FLAT * np.eye(3)
 
 
 def log_ratio(reference: UInt8, current: UInt8) -> Float32:
@@ -116,7 +118,7 @@ def smoothness(ratio: Float32, inside: Bool, base: float) -> float:
         blurred = np.asarray(cv2.blur(blurred, (side, side)), np.float32)
     detail = (ratio - blurred)[inside]
     whole = ratio[inside] - np.float32(base)
-    share = math.sqrt(float(detail @ detail) / detail.size) / (
-        math.sqrt(float(whole @ whole) / whole.size) + 0.02
+    share = math.sqrt(dot(detail, detail) / detail.size) / (
+        math.sqrt(dot(whole, whole) / whole.size) + 0.02
     )
     return max(0.0, 1 - share)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb.classify._measure_colour import hellinger
+from vde_nb.classify._sums import gram
 
 __all__ = ["Bend", "Exchange", "Shift", "bend", "best_shift", "exchange"]
 
@@ -152,8 +153,9 @@ def exchange(reference: Float32, current: Float32, change: Float32, where: Bool)
     """
     blurred = cv2.GaussianBlur(change * where[..., None], (0, 0), _PLACES)
     inside = blurred[where]
-    values, directions = np.linalg.eigh(inside.T @ inside / len(inside))
-    along = inside @ directions[:, -1].astype(np.float32)
+    values, directions = np.linalg.eigh(gram(inside) / len(inside))
+    main = directions[:, -1].astype(np.float32)
+    along = inside[:, 0] * main[0] + inside[:, 1] * main[1] + inside[:, 2] * main[2]
     limit = _SIDE * math.sqrt(max(0.0, float(values[-1])))
     one, other = along > limit, along < -limit
     sizes = int(np.count_nonzero(one)), int(np.count_nonzero(other))

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb.classify._sums import dot
 from vde_nb.classify._view import padded
 
 __all__ = ["Shape", "filled", "measure", "ridge", "skeleton", "skeleton_length"]
@@ -168,12 +169,12 @@ def _waviness(lines: Bool, extent: float) -> float:
     if len(rows) < 6:
         return 0.0
     x, y = columns - columns.mean(), rows - rows.mean()
-    turn = 0.5 * math.atan2(2 * float(x @ y), float(x @ x - y @ y))
+    turn = 0.5 * math.atan2(2 * dot(x, y), dot(x, x) - dot(y, y))
     along, across = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
     basis = np.stack([np.ones_like(along), along, along * along], axis=1)
     best, *_ = np.linalg.lstsq(basis, across, rcond=None)
-    rest = across - basis @ best
-    return math.sqrt(float(rest @ rest) / len(rest)) / extent
+    rest = across - (basis * best).sum(axis=1)
+    return math.sqrt(dot(rest, rest) / len(rest)) / extent
 
 
 def ridge(lightness: Float32, where: Bool, width: float) -> float:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb.classify._sums import dot
+
 __all__ = [
     "border",
     "border_contrast",
@@ -70,16 +72,16 @@ def gradient_correlation(first: Slopes, second: Slopes, where: Bool, noise: floa
     """
     ax, ay, bx, by = (part[where] for part in (*first, *second))
     slack = ax.size * (_SMOOTH + _NOISE_SHARE * noise * noise)
-    shared = float(ax @ bx + ay @ by) + slack
+    shared = dot(ax, bx) + dot(ay, by) + slack
     return shared / math.sqrt(
-        (float(ax @ ax + ay @ ay) + slack) * (float(bx @ bx + by @ by) + slack)
+        (dot(ax, ax) + dot(ay, ay) + slack) * (dot(bx, bx) + dot(by, by) + slack)
     )
 
 
 def detail(slopes: Slopes, where: Bool) -> float:
     """Root mean square of the lightness gradient in a region, L* per pixel."""
     x, y = slopes[0][where], slopes[1][where]
-    return math.sqrt(float(x @ x + y @ y) / x.size)
+    return math.sqrt((dot(x, x) + dot(y, y)) / x.size)
 
 
 def texture_distance(both: Float32, where: Bool, noise: float) -> float:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._buffers import zeros
 from vde_nb.classify._evidence import telling_first
 from vde_nb.classify._label import Label
 from vde_nb.classify._memory import recall, remember
@@ -102,7 +103,7 @@ def as_move(old: Region, new: Region, cache: StageCache | None = None) -> tuple[
     left, top = min(old.box[0], new.box[0]), min(old.box[1], new.box[1])
     right = max(one.box[0] + one.w for one in (old, new))
     bottom = max(one.box[1] + one.h for one in (old, new))
-    mask = np.zeros((bottom - top, right - left), np.bool_)
+    mask = zeros((bottom - top, right - left), np.bool_)
     centres = []
     for one in (old, new):
         x, y = one.box[0] - left, one.box[1] - top

@@ -136,6 +136,11 @@ class Region:
         """Take measures from a region that looks the same, see :meth:`measured`."""
         vars(self).update(measured)
 
+    def forget(self) -> None:
+        """Give back the arrays it was measured on; the measures stay, others take them anew."""
+        for name in _ARRAYS & vars(self).keys():
+            del vars(self)[name]
+
     # Colour
 
     @cached_property
@@ -461,10 +466,13 @@ class Region:
         return {name: float(f"{value:.4g}") for name, value in measured.items()}
 
 
+#: Names of the arrays that are kept while a region is measured.
+_ARRAYS = {"view", "_ring_colours", "_slopes", "_filled", "_border", "_log_ratio"}
 #: Names of the measures that are numbers: everything measured but arrays.
-_KEPT = frozenset(
-    name for name, value in vars(Region).items() if isinstance(value, cached_property)
-) - {"view", "_ring_colours", "_slopes", "_filled", "_border", "_log_ratio"}
+_KEPT = (
+    frozenset(name for name, value in vars(Region).items() if isinstance(value, cached_property))
+    - _ARRAYS
+)
 
 
 def _in_pixels(width: float, sharp: int, scale: float) -> float:

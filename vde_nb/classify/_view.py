@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._buffers import empty, zeros
 from vde_nb.classify._measure_colour import difference, to_lab
 from vde_nb.detect import Box
 
@@ -171,18 +172,25 @@ def look(
     x, y, w, h = box
     left, top, right, bottom, scale = frame(box, mask, reference.shape)
     window = slice(top, bottom), slice(left, right)
-    inside = np.zeros((bottom - top, right - left), np.bool_)
+    inside = zeros((bottom - top, right - left), np.bool_)
     inside[y - top : y - top + h, x - left : x - left + w] = mask
-    free = np.ones_like(inside) if valid is None else valid[window]
-    if changed is not None:
-        free = free & ~grown(changed[window], _REACH)
     pictures = [reference[window], current[window]]
     if levelled is not None:
         pictures.append(levelled[window])
+    size = max(1, round((right - left) / scale)), max(1, round((bottom - top) / scale))
     if scale > 1:
-        size = max(1, round((right - left) / scale)), max(1, round((bottom - top) / scale))
         pictures = [_smaller(picture, size) for picture in pictures]
         inside = _reduced(inside, size)
+    # A window may be as large as the picture: one mask of its size at a time.
+    free = empty((bottom - top, right - left), np.bool_)
+    if changed is None:
+        free.fill(True)
+    else:
+        cv2.dilate(changed[window].view(np.uint8), _disc(_REACH), free.view(np.uint8))
+        np.logical_not(free, out=free)
+    if valid is not None:
+        np.logical_and(free, valid[window], out=free)
+    if scale > 1:
         free = _share(free, size) == 255
     if not inside.any():
         inside[inside.shape[0] // 2, inside.shape[1] // 2] = True
@@ -254,4 +262,5 @@ def _reduced(mask: Bool, size: tuple[int, int]) -> Bool:
 
 def _share(mask: Bool, size: tuple[int, int]) -> UInt8:
     """Share of each larger pixel that a mask covers, 255 = all of it."""
-    return _smaller(mask.view(np.uint8) * np.uint8(255), size)
+    whole = np.multiply(mask.view(np.uint8), np.uint8(255), out=empty(mask.shape, np.uint8))
+    return _smaller(whole, size)

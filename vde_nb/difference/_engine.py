@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vde_nb._bands import Scratch, for_each_band
 from vde_nb._buffers import empty
 from vde_nb.difference._definition import RADIUS, WINDOW
-from vde_nb.difference._implementation import choose
+from vde_nb.difference._implementation import best, choose
 from vde_nb.errors import ImageError, SettingError
 
 __all__ = ["PixelMaps", "pixel_maps"]
@@ -113,6 +113,7 @@ def pixel_maps(
     absolute: bool = False,
     ssim: bool = False,
     exact: bool = False,
+    score: bool = False,
     colour: str = "grey",
     overflow: str = "saturate",
     implementation: str = "auto",
@@ -125,6 +126,8 @@ def pixel_maps(
         ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8, of one shape.
     absolute, ssim, exact
         Which maps to compute; see :class:`PixelMaps`.
+    score
+        Whether to compute the score also where neither `ssim` nor `exact` is asked for.
     colour
         ``"grey"`` compares luma (ITU-R BT.601, as ``cv2.COLOR_RGB2GRAY``); ``"channels"``
         compares R, G and B and keeps the largest difference of the three at each pixel, while
@@ -142,7 +145,7 @@ def pixel_maps(
     SettingError
         `colour`, `overflow` or `implementation` is unknown.
     """
-    structural = ssim or exact
+    structural = ssim or exact or score
     _check(reference, current, window=structural)
     if colour not in ("grey", "absolute", "channels"):
         raise SettingError(f"colour={colour!r}: one of 'grey', 'absolute', 'channels'.")
@@ -186,15 +189,16 @@ def pixel_maps(
                 if merge:
                     value = _scratch.get("exact", value.shape, np.float32)
             counted = max(0, RADIUS - first), min(rows, height - RADIUS - first)
-            fill(x, y, value, heat, sums[index, first // _ROWS], *counted, int(overflow == "wrap"))
+            ready = best(fill, implementation)
+            ready(x, y, value, heat, sums[index, first // _ROWS], *counted, int(overflow == "wrap"))
             if merge and out_ssim is not None:
                 cv2.max(out_ssim[first:end], heat, out_ssim[first:end])
             if merge and out_exact is not None:
                 cv2.max(out_exact[first:end], value, out_exact[first:end])
 
     for_each_band(band, height, width, _ROWS)
-    score = None
+    mean = None
     if sums is not None:
         inner = (height - 2 * RADIUS) * (width - 2 * RADIUS) * len(channels)
-        score = 1.0 - float(sums[:, :, RADIUS:-RADIUS].sum()) / inner
-    return PixelMaps(score, out_absolute, out_ssim, out_exact)
+        mean = 1.0 - float(sums[:, :, RADIUS:-RADIUS].sum()) / inner
+    return PixelMaps(mean, out_absolute, out_ssim, out_exact)

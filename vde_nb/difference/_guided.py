@@ -70,7 +70,7 @@ def enlarged(values: Float32, cell: tuple[float, float], shape: tuple[int, int])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = shape[::-1]
     return np.asarray(
-        cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE),
+        cv2.warpAffine(values, matrix, size, empty(shape, np.float32), flags, cv2.BORDER_REPLICATE),
         np.float32,
     )
 

@@ -2,8 +2,8 @@
 
 Importing numba and loading the kernel costs about half a second, compiling it the first time on
 a machine some seconds. So nobody ever waits for it: work starts with the strips, and from the
-second large comparison of a process on, the kernel is prepared on a thread of its own and used
-once it is ready.
+second large comparison of a process on, or in the first of a very large picture, the kernel is
+prepared on a thread of its own and used once it is ready.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from collections.abc import Callable
 from vde_nb.difference import _strips
 from vde_nb.errors import MissingExtraError, SettingError
 
-__all__ = ["Fill", "choose", "kernel_failure", "kernel_state", "prepare_kernel"]
+__all__ = ["Fill", "best", "choose", "kernel_failure", "kernel_state", "prepare_kernel"]
 
 Fill = Callable[..., None]
 
 #: A process that has compared this many pixels before is likely to go on comparing.
 _WORTH_PIXELS = 1_000_000
+#: A picture so large takes longer than the kernel takes to load: it is ready before the last band.
+_LARGE_PIXELS = 40_000_000
 
 _lock = threading.Lock()
 _kernel: Fill | None = None
@@ -89,6 +91,11 @@ def kernel_state() -> str:
     return "installed; loads itself in the background from the second large comparison on"
 
 
+def best(chosen: Fill, name: str) -> Fill:
+    """What goes on with a picture that was begun with `chosen`: the kernel, once it is ready."""
+    return chosen if name != "auto" or _kernel is None else _kernel
+
+
 def choose(name: str, pixels: int) -> Fill:
     """Return the implementation to use for a picture of `pixels` pixels.
 
@@ -119,7 +126,7 @@ def choose(name: str, pixels: int) -> Fill:
     if _kernel is not None:
         return _kernel
     if (
-        _pixels_seen >= _WORTH_PIXELS
+        (_pixels_seen >= _WORTH_PIXELS or pixels >= _LARGE_PIXELS)
         and _thread is None
         and importlib.util.find_spec("numba") is not None
     ):

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb.difference._variation import envelope, square
+from vde_nb.difference._opponent import Opponent, square
+from vde_nb.difference._variation import envelope
 
-__all__ = ["tolerant_radius"]
+__all__ = ["radius_between", "tolerant_radius"]
 
 UInt8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
@@ -34,14 +35,36 @@ def tolerant_radius(reference: UInt8, current: UInt8, valid: Bool | None = None)
         See :func:`tolerant`.
     """
     one, two = reference, current
-    height, width = one.shape
-    if height * width > _SAMPLE:  # bands across the picture tell enough
-        step = round(height * width / _SAMPLE) * 2 * _TILE
-        rows = np.concatenate(
-            [np.arange(y, min(y + 2 * _TILE, height)) for y in range(0, height, step)]
-        )
+    spans = _spans(*one.shape)
+    if spans:
+        rows = np.concatenate([np.arange(*span) for span in spans])
         one, two = one[rows], two[rows]
         valid = valid[rows] if valid is not None else None
+    return _radius(one, two, valid)
+
+
+def radius_between(reference: Opponent, current: Opponent, valid: Bool | None) -> int:
+    """:func:`tolerant_radius` of two pictures, of which only what it looks at is computed."""
+    height, width = reference.shape
+    spans = _spans(height, width) or [(0, height)]
+    one, two = (
+        np.concatenate([one.rows(*span, count=1)[0].copy() for span in spans])
+        for one in (reference, current)
+    )
+    if valid is not None:
+        valid = np.concatenate([valid[first:end] for first, end in spans])
+    return _radius(one, two, valid)
+
+
+def _spans(height: int, width: int) -> list[tuple[int, int]]:
+    """Rows of a large picture that tell enough: bands across it. None: all of them."""
+    if height * width <= _SAMPLE:
+        return []
+    step = round(height * width / _SAMPLE) * 2 * _TILE
+    return [(y, min(y + 2 * _TILE, height)) for y in range(0, height, step)]
+
+
+def _radius(one: UInt8, two: UInt8, valid: Bool | None) -> int:
     contrast = cv2.morphologyEx(one, cv2.MORPH_GRADIENT, square(2))
     edges = contrast > _EDGE
     if valid is not None:

@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb.difference._variation import OPPONENT
+from vde_nb._bands import for_each_band
+from vde_nb._buffers import empty
+from vde_nb.difference._opponent import OPPONENT
 
 __all__ = ["wide_stains"]
 
@@ -31,7 +33,9 @@ _SPREADS = 6.0  # the step, in robust deviations over the picture
 _WIDEST = 6.0  # cells from a tenth to nine tenths of the step; the smoothing alone takes three
 _EDGE = 1.5  # gradient of the reference at the border, as a multiple of that beside it
 _TONE = 0.15  # log ratio by which the reference may itself be lighter or darker there
+_BESIDE = 6  # cells around an area that are looked at, too: one more than is
 _DARK = 8.0  # levels added before the ratio: black tells nothing
+_ROWS = 128
 
 
 def wide_stains(
@@ -67,52 +71,69 @@ def wide_stains(
         small[1] = np.asarray(cv2.LUT(small[1], curve.reshape(1, 256, 3)), np.uint8)
     sure = np.ones(found.shape, np.bool_)
     if valid is not None:
-        cover = cv2.resize(valid.view(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
-        sure = np.asarray(cover == 255)
+        whole = np.multiply(valid.view(np.uint8), np.uint8(255), out=empty(valid.shape, np.uint8))
+        sure = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA) == 255)
+        del whole
         if np.count_nonzero(sure) < 4 * _LEAST_CELLS:
             return found
-    before, after = (_planes(one) for one in small)
-    light = np.asarray(cv2.GaussianBlur(before[0], (0, 0), 1.0), np.float32)
-    for one, two in zip(before, after, strict=True):
-        apart = np.asarray(cv2.GaussianBlur(two - one, (0, 0), 1.0), np.float32)
-        apart -= np.float32(np.median(apart[sure]))
-        least = max(_STEP, _SPREADS * 1.4826 * float(np.median(np.abs(apart[sure]))))
+    light = np.asarray(cv2.GaussianBlur(_plane(small[0], 0), (0, 0), 1.0), np.float32)
+    edges = _slope(light)
+    for plane in range(3):
+        off = _plane(small[1], plane)
+        off -= _plane(small[0], plane)
+        apart = np.asarray(cv2.GaussianBlur(off, (0, 0), 1.0), np.float32)
+        del off
+        apart -= np.float32(np.median(apart[sure], overwrite_input=True))
+        spread = float(np.median(np.abs(apart[sure]), overwrite_input=True))
+        least = max(_STEP, _SPREADS * 1.4826 * spread)
         slope = _slope(apart)
         for sign in (-1, 1):
-            mask = ((apart * sign > least / 4) & sure).astype(np.uint8)
+            far = apart > least / 4 if sign > 0 else apart < -least / 4
+            mask = np.logical_and(far, sure, out=far).view(np.uint8)
             count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
             for label in range(1, count):
                 if not _LEAST_CELLS <= stats[label, cv2.CC_STAT_AREA] <= _MOST * sure.sum():
                     continue
-                area = labels == label
-                step, middle = _step(area, sign * apart, sure, slope, light)
+                x, y, w, h = stats[label, :4]
+                near = (
+                    slice(max(0, y - _BESIDE), y + h + _BESIDE),
+                    slice(max(0, x - _BESIDE), x + w + _BESIDE),
+                )
+                area = labels[near] == label
+                here = sign * apart[near]
+                step, middle = _step(area, here, sure[near], slope[near], light[near], edges[near])
                 if step >= least:
-                    area &= sign * apart > middle
-                    np.maximum(found, np.float32(step / least) * area, out=found)
+                    area &= here > middle
+                    np.maximum(found[near], np.float32(step / least) * area, out=found[near])
     return found
 
 
-def _planes(image: UInt8) -> tuple[Float32, Float32, Float32]:
-    """Log lightness and the two opponent colours in hundreds of levels."""
-    lightness, red, yellow = cv2.split(cv2.transform(image.astype(np.float32), OPPONENT[:, :3]))
-    dark = np.float32(_DARK)
-    hundred = np.float32(100)
-    return (
-        np.asarray(np.log(lightness + dark), np.float32),
-        np.asarray(red / hundred, np.float32),
-        np.asarray(yellow / hundred, np.float32),
-    )
+def _plane(image: UInt8, plane: int) -> Float32:
+    """Log lightness, or one of the two opponent colours in hundreds of levels."""
+    height, width = image.shape[:2]
+    out = np.empty((height, width), np.float32)
+
+    def band(first: int, end: int) -> None:
+        colours = cv2.transform(image[first:end].astype(np.float32), OPPONENT[:, :3])
+        rows = cv2.extractChannel(colours, plane, out[first:end])
+        if plane:
+            np.divide(rows, np.float32(100), out=out[first:end])
+        else:
+            np.log(rows + np.float32(_DARK), out=out[first:end])
+
+    for_each_band(band, height, width, _ROWS)
+    return out
 
 
 def _slope(image: Float32) -> Float32:
     """Magnitude of the gradient, per cell."""
     dx = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
     dy = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
-    return np.asarray(cv2.magnitude(dx, dy), np.float32)
+    return np.asarray(cv2.magnitude(dx, dy, dx), np.float32)
 
 
 def _step(
-    area: Bool, apart: Float32, sure: Bool, slope: Float32, light: Float32
+    area: Bool, apart: Float32, sure: Bool, slope: Float32, light: Float32, edges: Float32
 ) -> tuple[float, float]:
     """Height of the step at the border of an area and its middle; 0 for what is no stain."""
     kernel = np.ones((3, 3), np.uint8)
@@ -130,7 +151,6 @@ def _step(
     if step <= 0 or step > _WIDEST * steep:
         return 0.0, 0.0
     tone = abs(float(np.median(light[core])) - float(np.median(light[ring])))
-    edges = _slope(light)
     beside = float(np.median(edges[(core | ring) & ~border]))
     at_edge = float(np.median(edges[border])) > _EDGE * beside + steep / 2
     if at_edge or tone > max(_TONE, _TONE * step / _STEP / 2):

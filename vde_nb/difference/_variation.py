@@ -10,80 +10,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._bands import Scratch, for_each_band
+from vde_nb._bands import Scratch, for_each_band, rows_for
 from vde_nb._buffers import empty
 from vde_nb._reduced import rows_of, small
+from vde_nb.difference._opponent import Opponent, Planes, opponent, square
 
-__all__ = ["FIXED", "OPPONENT", "Planes", "envelope", "excess", "noise_of", "opponent", "square"]
+__all__ = ["FIXED", "Planes", "envelope", "excess", "opponent", "square"]
 
 UInt8 = npt.NDArray[np.uint8]
 UInt16 = npt.NDArray[np.uint16]
 Float32 = npt.NDArray[np.float32]
-Bool = npt.NDArray[np.bool_]
-Planes = list[UInt8]
 
-#: RGB -> lightness, red-green, yellow-blue; the last two around 128.
-OPPONENT = np.array(
-    [[0.299, 0.587, 0.114, 0], [0.6, -0.6, 0, 128], [0.25, 0.25, -0.5, 128]], np.float32
-)
-_BLUR = 0.7  # pixels; takes the edge off noise and JPEG blocks
 _GRADIENT = 0.15  # grey levels a pixel may vary per grey level of gradient
 _AROUND = 81  # pixels over which the surrounding is judged
 FIXED = 64  # evidence is kept as integers, this many to one
 _LARGEST = 8191  # eight of them fit 16 bits
 _ROWS = 128
 _scratch = Scratch()
-
-
-def opponent(image: UInt8) -> Planes:
-    """Lightness and the two opponent colours, slightly blurred; each ``(H, W)`` uint8."""
-    height, width = image.shape[:2]
-    planes = [empty((height, width), np.uint8) for _ in range(3)]
-
-    def band(first: int, end: int) -> None:
-        top, bottom = max(0, first - 2), min(height, end + 2)
-        rows = image[top:bottom]
-        colours = _scratch.get("colours", rows.shape, np.uint8)
-        soft = _scratch.get("soft", rows.shape, np.uint8)
-        cv2.transform(rows, OPPONENT, colours)
-        cv2.GaussianBlur(colours, (5, 5), _BLUR, soft, borderType=cv2.BORDER_REFLECT_101)
-        for channel, plane in enumerate(planes):
-            cv2.extractChannel(soft[first - top : end - top], channel, plane[first:end])
-
-    for_each_band(band, height, width, _ROWS)
-    return planes
-
-
-def noise_of(reference: Planes, current: Planes, valid: Bool | None) -> list[float]:
-    """Standard deviation of what differs everywhere, per plane, in grey levels."""
-    found = []
-    sure = None if valid is None else valid[::3, ::3]
-    for one, two in zip(reference, current, strict=True):
-        off = cv2.absdiff(np.ascontiguousarray(one[::3, ::3]), np.ascontiguousarray(two[::3, ::3]))
-        count = np.bincount(off[sure] if sure is not None else off.ravel(), minlength=256)
-        running = count.cumsum()
-        half = running[-1] / 2
-        level = int(np.searchsorted(running, half))
-        # Within the level of the median: whole levels alone would make the scale jump.
-        before = running[level] - count[level]
-        median = max(0.0, level - 0.5 + (half - before) / max(int(count[level]), 1))
-        # Where most of the picture has changed, that is no noise: pictures have their own.
-        own = max(_grain(one), _grain(two))
-        found.append(float(min(1.4826 * median, 3 * own + 2)))
-    return found
-
-
-def _grain(plane: UInt8) -> float:
-    """Standard deviation of a picture's finest detail, noise or not, in grey levels."""
-    sample = np.ascontiguousarray(plane[::3]).astype(np.int16)
-    if sample.shape[1] < 3:
-        return 0.0
-    # Second differences along rows: of white noise they have six times the variance.
-    return float(np.mean(np.abs(np.diff(sample[:, ::1], n=2, axis=1)))) * 1.2533 / 6**0.5
-
-
-def square(radius: int) -> UInt8:
-    return np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
 
 
 def envelope(known: list[UInt8], now: UInt8, radius: int) -> UInt8:
@@ -109,7 +52,7 @@ def envelope(known: list[UInt8], now: UInt8, radius: int) -> UInt8:
 
 
 def excess(
-    references: list[Planes], current: Planes, noise: list[float], radius: int, share: float
+    references: list[Opponent], current: Opponent, noise: list[float], radius: int, share: float
 ) -> tuple[UInt16, tuple[Float32, Float32]]:
     """Distance of every pixel from what it should be, in units of what may vary there.
 
@@ -138,9 +81,9 @@ def excess(
     around``. With n pictures of the reference, of variance s**2 at this pixel, it is
     ``(n s**2 + 4 v**2) / (n + 4)``: the more of them there are, the more they are believed.
     """
-    height, width = current[0].shape
+    height, width = current.shape
     out = empty((height, width), np.uint16)
-    gradients = tuple(np.empty((small(height), small(width)), np.float32) for _ in range(2))
+    gradients = tuple(empty((small(height), small(width)), np.float32) for _ in range(2))
     sigma = [max(1.0, one) for one in noise]
     around = _surrounding(references[0], current, sigma)
     steepness = (np.arange(256, dtype=np.float32) / 2 * _GRADIENT) ** 2
@@ -154,9 +97,8 @@ def excess(
         total, far, may, vary = (
             _scratch.get(name, shape, np.float32) for name in ("total", "far", "may", "vary")
         )
-        for plane, now in enumerate(current):
-            now = now[top:bottom]
-            known = [one[plane][top:bottom] for one in references]
+        seen = [one.rows(top, bottom) for one in (current, *references)]
+        for plane, (now, *known) in enumerate(zip(*seen, strict=True)):
             off = envelope(known, now, radius)[inner]
             plain, spread = _apart([one[inner] for one in known], now[inner])
             steep = [_gradient(one)[inner] for one in (known[0], now)]
@@ -184,7 +126,7 @@ def excess(
         np.minimum(total, np.float32(_LARGEST), out=total)
         np.copyto(out[first:end], total, casting="unsafe")
 
-    for_each_band(band, height, width, _ROWS)
+    for_each_band(band, height, width, rows_for(width, _ROWS))
     return out, (gradients[0], gradients[1])
 
 
@@ -203,27 +145,29 @@ def _gradient(image: UInt8) -> UInt8:
     return np.asarray(cv2.morphologyEx(image, cv2.MORPH_GRADIENT, square(1)), np.uint8)
 
 
-def _surrounding(reference: Planes, current: Planes, noise: list[float]) -> list[Float32]:
+def _surrounding(reference: Opponent, current: Opponent, noise: list[float]) -> list[Float32]:
     """Mean square of the difference in the surrounding, per plane, at a quarter of the size."""
-    height, width = reference[0].shape
-    shape = small(height), small(width)
-    found = [np.empty(shape, np.float32) for _ in range(3)]
+    height, width = reference.shape
+    found = [empty((small(height), small(width)), np.float32) for _ in range(3)]
     # What differs by more than four deviations is no variation, and must not hide itself.
     levels = np.arange(256, dtype=np.float32)
     tables = [np.minimum(levels, np.float32(4 * one)) ** 2 for one in noise]
 
     def band(first: int, end: int) -> None:
-        for one, two, table, reduced in zip(reference, current, tables, found, strict=True):
-            off = _scratch.get("off", (end - first, width), np.uint8)
-            cv2.absdiff(one[first:end], two[first:end], off)
+        seen = reference.rows(first, end), current.rows(first, end)
+        for one, two, table, reduced in zip(*seen, tables, found, strict=True):
+            off = _scratch.get("off", one.shape, np.uint8)
+            cv2.absdiff(one, two, off)
             squared = _scratch.get("squared", off.shape, np.float32)
             cv2.LUT(off, table, squared)
             part = reduced[first // 4 : small(end)]
             cv2.resize(squared, part.shape[::-1], part, interpolation=cv2.INTER_AREA)
 
-    for_each_band(band, height, width, _ROWS)
+    for_each_band(band, height, width, rows_for(width, _ROWS))
     window = _AROUND // 4 | 1
-    return [
-        np.asarray(cv2.blur(one, (window, window), borderType=cv2.BORDER_REFLECT), np.float32)
-        for one in found
-    ]
+    means = []
+    while found:
+        one = found.pop(0)
+        mean = empty(one.shape, np.float32)
+        means.append(cv2.blur(one, (window, window), mean, borderType=cv2.BORDER_REFLECT))
+    return [np.asarray(one, np.float32) for one in means]

@@ -30,6 +30,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._buffers import empty
 from vde_nb.errors import SettingError
 
 if TYPE_CHECKING:
@@ -221,13 +222,21 @@ def cell_sums(
     array([[2, 4, 0],
            [4, 8, 0]], dtype=int32)
     """
-    sums = cv2.integral(mask.view(np.uint8))
-    rows, columns = (
-        np.clip(np.ceil(np.arange(count + 1) * side - 0.5).astype(np.int64) - first, 0, size)
-        for count, side, first, size in zip(grid, cell[::-1], at[::-1], mask.shape, strict=True)
-    )
+    height, width = mask.shape
+    sums = cv2.integral(mask.view(np.uint8), empty((height + 1, width + 1), np.int32))
+    rows, columns = _bounds(mask.shape, cell, grid, at)
     corners = sums[np.ix_(rows, columns)]
     return np.asarray(np.diff(np.diff(corners, axis=0), axis=1), np.int32)
+
+
+def _bounds(
+    shape: tuple[int, ...], cell: tuple[float, float], grid: tuple[int, int], at: tuple[int, int]
+) -> list[npt.NDArray[np.int64]]:
+    """First rows and first columns of the cells in a part of the picture, and the ends."""
+    return [
+        np.clip(np.ceil(np.arange(count + 1) * side - 0.5).astype(np.int64) - first, 0, size)
+        for count, side, first, size in zip(grid, cell[::-1], at[::-1], shape, strict=True)
+    ]
 
 
 def _shape(features: PatchFeatures) -> str:
@@ -236,10 +245,11 @@ def _shape(features: PatchFeatures) -> str:
 
 def _inside(valid: Bool, cell: tuple[float, float], grid: tuple[int, int]) -> Bool:
     """Cells that hold valid pixels only, and some, as do those around: descriptions see those."""
-    missing = cell_sums(~valid, cell, grid) > 0
+    rows, columns = _bounds(valid.shape, cell, grid, (0, 0))
+    pixels = np.outer(np.diff(rows), np.diff(columns))
+    missing = cell_sums(valid, cell, grid) < pixels
     around = cv2.dilate(missing.view(np.uint8), np.ones((3, 3), np.uint8))
-    there = cell_sums(np.ones_like(valid), cell, grid) > 0
-    return np.asarray(there & (around == 0))
+    return np.asarray((pixels > 0) & (around == 0))
 
 
 def _sampled(values: npt.NDArray[np.float32], inside: Bool | None) -> Float32:

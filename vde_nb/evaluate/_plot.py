@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vde_nb._plot import ComparisonFigure
+from vde_nb._text import plotted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def _types(axes: Axes, report: Report) -> None:
     for offset, (label, values, colour) in zip((-0.2, 0.2), bars, strict=True):
         shown = [0 if math.isnan(value) else value for value in values]
         axes.barh(place + offset, shown, 0.38, label=label, color=colour)
-    axes.set_yticks(place, [name or "(unnamed)" for name in report.types])
+    axes.set_yticks(place, [plotted(name) or "(unnamed)" for name in report.types])
     axes.set(xlim=(0, 1.01))
     axes.invert_yaxis()
     # Beside the bars, which may fill the axes.
@@ -82,8 +83,8 @@ def _confusion(axes: Axes, report: Report) -> None:
     given = sorted({name for _, name in report.confusion})
     counts = np.array([[report.confusion.get((t, g), 0) for g in given] for t in true])
     axes.imshow(counts, cmap="Blues", aspect="auto")
-    axes.set_xticks(range(len(given)), given, rotation=35, ha="right")
-    axes.set_yticks(range(len(true)), true)
+    axes.set_xticks(range(len(given)), list(map(plotted, given)), rotation=35, ha="right")
+    axes.set_yticks(range(len(true)), list(map(plotted, true)))
     for row, column in zip(*np.nonzero(counts), strict=True):
         dark = counts[row, column] > counts.max() / 2
         axes.text(

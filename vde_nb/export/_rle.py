@@ -18,6 +18,8 @@ __all__ = ["counts_from_text", "decode", "encode"]
 
 #: Groups of 5 bits a run may need: 35 bits hold any picture's number of pixels, and a sign.
 _GROUPS = 7
+#: Pixels of the columns that are looked at in one go.
+_MOST = 8_000_000
 
 
 def encode(outline: npt.NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> dict[str, Any]:
@@ -46,11 +48,15 @@ def encode(outline: npt.NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> 
     """
     height, width = shape
     x, y, w, h = box
-    columns = np.zeros((w, h + 2), np.int8)  # a zero above and below ends every run
-    columns[:, 1:-1] = outline.T
-    change = np.diff(columns, axis=1)
-    column, row = np.nonzero(change)  # in order: start, end, start, end …
-    edges = (column + x) * height + row + y
+    step = max(1, _MOST // (h + 2))
+    found = []
+    for first in range(0, w, step):
+        part = outline[:, first : first + step]
+        columns = np.zeros((part.shape[1], h + 2), np.int8)  # zeros around end every run
+        columns[:, 1:-1] = part.T
+        column, row = np.nonzero(np.diff(columns, axis=1))  # in order: start, end, start, end …
+        found.append((column + first + x) * height + row + y)
+    edges = np.concatenate(found)
     # A run to the bottom and one from the top of the next column are one run.
     joined = np.flatnonzero(edges[1:-1:2] == edges[2::2]) * 2 + 1
     edges = np.delete(edges, np.concatenate([joined, joined + 1]))

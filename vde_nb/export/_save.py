@@ -10,7 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vde_nb._png import png
+import numpy as np
+import numpy.typing as npt
+
+from vde_nb._buffers import limited
+from vde_nb._native import LARGE
+from vde_nb._png import png, png_of_rows
 from vde_nb._write import expand, write_all
 from vde_nb.errors import SettingError
 from vde_nb.export._coco import to_coco
@@ -22,10 +27,10 @@ from vde_nb.settings import nearest
 if TYPE_CHECKING:
     from vde_nb.comparison import Anomaly, Comparison
 
-__all__ = ["save"]
+__all__ = ["FILES", "chosen_files", "save"]
 
 #: What can be saved: name, file, and what makes its content.
-_FILES: dict[str, tuple[str, Callable[[Comparison], bytes | str]]] = {
+FILES: dict[str, tuple[str, Callable[[Comparison], bytes | str]]] = {
     "annotated": ("annotated.png", lambda comparison: png(comparison.annotated())),
     "heatmap": ("heatmap.png", lambda comparison: png(comparison.heatmap)),
     "mask": ("mask.png", lambda comparison: png(comparison.mask)),
@@ -37,7 +42,8 @@ _FILES: dict[str, tuple[str, Callable[[Comparison], bytes | str]]] = {
     "html": ("report.html", to_html),
 }
 _MASKS = "masks"
-_WHAT = (*_FILES, _MASKS)
+_MEGABYTES = 128  # of main memory for what is drawn of a large picture
+_WHAT = (*FILES, _MASKS)
 
 
 def save(
@@ -80,15 +86,15 @@ def save(
     OutputError
         A file exists, or cannot be written.
     """
-    names = _chosen(what)
+    names = chosen_files(what)
     root = expand(folder)
     contents: dict[Path, Callable[[], bytes | str]] = {}
     paths: dict[str, Path] = {}
     for name in names:
-        if name in _FILES:
-            file, make = _FILES[name]
+        if name in FILES:
+            file, make = FILES[name]
             paths[name] = root / file
-            contents[root / file] = partial(make, comparison)
+            contents[root / file] = partial(_made, make, comparison)
         elif comparison.anomalies:
             paths[name] = root / _MASKS
             for anomaly in comparison.anomalies:
@@ -97,7 +103,7 @@ def save(
     return paths
 
 
-def _chosen(what: str | Iterable[str]) -> tuple[str, ...]:
+def chosen_files(what: str | Iterable[str]) -> tuple[str, ...]:
     asked = (what,) if isinstance(what, str) else tuple(what)
     for name in asked:
         if name not in (*_WHAT, "all"):
@@ -120,4 +126,25 @@ def _mask_name(anomaly: Anomaly) -> str:
 
 
 def _mask_png(anomaly: Anomaly) -> bytes:
-    return png(anomaly.mask)
+    """The mask of a whole picture, made while it is written: only its box is there."""
+    height, width = anomaly.shape
+    x, y, w, h = anomaly.box
+
+    def rows(first: int, end: int) -> npt.NDArray[np.bool_]:
+        part = np.zeros((end - first, width), np.bool_)
+        top, bottom = max(first, y), min(end, y + h)
+        if top < bottom:
+            part[top - first : bottom - first, x : x + w] = anomaly.outline[top - y : bottom - y]
+        return part
+
+    return png_of_rows(height, width, rows)
+
+
+def _made(make: Callable[[Comparison], bytes | str], comparison: Comparison) -> bytes | str:
+    """Content of a file; what is drawn for it of a large picture lies in a scratch file."""
+    height, width = comparison.pair.shape
+    if height * width <= LARGE:
+        return make(comparison)
+    # The comparison itself may hold all the memory that is allowed.
+    with limited(_MEGABYTES):
+        return make(comparison)

@@ -7,7 +7,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from vde_nb._text import readable
+from vde_nb._text import defused, readable
 from vde_nb._write import write_atomically
 from vde_nb.errors import MissingExtraError
 
@@ -64,7 +64,7 @@ def to_csv(
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
-    writer.writerows([_harmless(value) for value in row] for row in _rows(comparison))
+    writer.writerows([defused(value) for value in row] for row in _rows(comparison))
     text = buffer.getvalue()
     if path is not None:
         write_atomically(path, text, overwrite=overwrite)
@@ -105,9 +105,3 @@ def _rows(comparison: Comparison) -> list[tuple[Any, ...]]:
         )
         for anomaly in comparison.anomalies
     ]
-
-
-def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value

@@ -9,7 +9,8 @@ from vde_nb._extras import need
 from vde_nb.errors import SettingError, WeightsError
 from vde_nb.features._identify import colours_of, config_of
 from vde_nb.features._network import VitNetwork
-from vde_nb.segment._checkpoint import complain
+from vde_nb.segment._checkpoint import check_room, complain
+from vde_nb.segment._identify import shapes_in
 
 if TYPE_CHECKING:
     from vde_nb.segment.weights import Weights
@@ -43,6 +44,8 @@ def open_timm(weights: Weights, layers: str, device: str, precision: str) -> Vit
                 f"{path} should be a {model.architecture}, but it holds a {said}. Choose the "
                 "model it belongs to."
             )
+    shapes = {name: shape for file in weights.files for name, shape in shapes_in(file).items()}
+    check_room(_built(model.architecture, "meta"), shapes, path)
     network = _built(model.architecture)
     for file in weights.files:
         _fill(network, file, model.architecture)
@@ -68,15 +71,16 @@ def open_timm(weights: Weights, layers: str, device: str, precision: str) -> Vit
     )
 
 
-def _built(architecture: str) -> Any:
-    """The network with random weights, which takes pictures of any size."""
+def _built(architecture: str, device: str = "cpu") -> Any:
+    """The network with random weights, which takes pictures of any size; on "meta" without any."""
     timm, torch = need("timm", "sam", architecture), need("torch", "sam", architecture)
     if not timm.is_model(architecture):
         raise SettingError(
             f"timm {timm.__version__} has no model {architecture!r}; timm.list_models() lists them."
         )
     try:
-        with torch.random.fork_rng(devices=[]):  # other people's random numbers stay theirs
+        # other people's random numbers stay theirs
+        with torch.random.fork_rng(devices=[]), torch.device(device):
             network = timm.create_model(
                 architecture, pretrained=False, num_classes=0, dynamic_img_size=True
             )

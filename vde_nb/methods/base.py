@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._bands import for_each_band
 from vde_nb.align import Prepared
 from vde_nb.detect import Box, Candidate
 from vde_nb.difference import PixelMaps, pixel_maps
@@ -26,6 +27,8 @@ __all__ = [
     "ssim_score",
     "within",
 ]
+
+_ROWS = 512
 
 #: What a region is called that is taken for a shadow or a reflection.
 ENVIRONMENTAL = "environmental"
@@ -130,10 +133,10 @@ def _pixel_maps(
     maps = pixel_maps(
         reference, current, absolute=True, ssim=True, colour=colour, overflow=overflow
     )
-    if valid is None:
-        return maps
     assert maps.absolute is not None and maps.ssim is not None
-    return replace(maps, absolute=within(maps.absolute, valid), ssim=within(maps.ssim, valid))
+    within(maps.absolute, valid)
+    within(maps.ssim, valid)
+    return maps
 
 
 def ssim_score(reference: npt.NDArray[np.uint8], current: npt.NDArray[np.uint8]) -> float:
@@ -144,7 +147,7 @@ def ssim_score(reference: npt.NDArray[np.uint8], current: npt.NDArray[np.uint8])
     reference, current
         ``(H, W, 3)`` RGB uint8, 7 x 7 at least.
     """
-    score = pixel_maps(reference, current, ssim=True).score
+    score = pixel_maps(reference, current, score=True).score
     assert score is not None
     return score
 
@@ -152,5 +155,13 @@ def ssim_score(reference: npt.NDArray[np.uint8], current: npt.NDArray[np.uint8])
 def within(
     heat: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_] | None
 ) -> npt.NDArray[np.uint8]:
-    """`heat` where the pictures can be compared, 0 elsewhere; `heat` itself when they all can."""
-    return heat if valid is None else heat * valid
+    """Put 0 into `heat` where the pictures cannot be compared, and return it."""
+    if valid is not None:
+
+        def band(first: int, end: int) -> None:
+            rows = heat[first:end]
+            np.multiply(rows, valid[first:end], out=rows)
+
+        height, width = heat.shape
+        for_each_band(band, height, width, _ROWS)
+    return heat

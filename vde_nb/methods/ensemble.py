@@ -29,6 +29,7 @@ __all__ = ["METHOD", "group", "proposals"]
 _UNION_OPEN, _UNION_CLOSE = 2, 3
 #: Thousands of boxes add nothing to a centre; K-means on more than this would only be slow.
 _MOST_BOXES = 20_000
+_ROWS = 256  # of a mask that are looked at together
 
 
 def proposals(
@@ -108,9 +109,14 @@ def _join(parts: list[Candidate], centre: npt.NDArray[np.float64]) -> Candidate:
     contours = tuple(contour for part in parts for contour in part.contours)
     box: Box = cv2.boundingRect(np.concatenate(contours))  # type: ignore[assignment]
     joined = Candidate(box, contours, parts[0].frame)
-    rows, columns = np.nonzero(joined.mask)
-    nearest = np.argmin((columns + box[0] - centre[0]) ** 2 + (rows + box[1] - centre[1]) ** 2)
-    point = int(columns[nearest]) + box[0], int(rows[nearest]) + box[1]
+    point, least = (box[0], box[1]), np.inf
+    for first in range(0, box[3], _ROWS):
+        rows, columns = np.nonzero(joined.mask[first : first + _ROWS])
+        rows, columns = rows + first + box[1], columns + box[0]
+        far = (columns - centre[0]) ** 2 + (rows - centre[1]) ** 2
+        nearest = int(np.argmin(far)) if far.size else 0
+        if far.size and far[nearest] < least:
+            point, least = (int(columns[nearest]), int(rows[nearest])), far[nearest]
     return replace(joined, points=(point,))
 
 

@@ -8,12 +8,14 @@ show `false_alarms` regions, so the default threshold means the same in every pi
 
 from __future__ import annotations
 
+import threading
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._bands import Scratch, for_each_band
-from vde_nb._buffers import empty
+from vde_nb._bands import Scratch, for_each_band, rows_for
+from vde_nb._buffers import empty, zeros
 from vde_nb.align import Light
 from vde_nb.detect import candidates, clean, threshold_mask
 from vde_nb.difference import wide_stains
@@ -25,6 +27,7 @@ from vde_nb.stages import Staged, Stages
 __all__ = ["METHOD", "decided", "evidence_heat", "filled", "find"]
 
 UInt8 = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
 _GROW = 0.4  # share of the deciding evidence that is enough beside it
@@ -48,7 +51,7 @@ def _table() -> UInt8:
 _HEAT = _table()
 
 
-def evidence_heat(evidence: npt.NDArray[np.float32], level: float) -> UInt8:
+def evidence_heat(evidence: Float32, level: float) -> UInt8:
     """Evidence as heat 0 to 255: 50 at `level`, proportional below, saturating above.
 
     Parameters
@@ -67,17 +70,21 @@ def evidence_heat(evidence: npt.NDArray[np.float32], level: float) -> UInt8:
     out = empty(evidence.shape, np.uint8)
 
     def band(first: int, end: int) -> None:
-        rows = evidence[first:end]
-        steps = _scratch.get("steps", rows.shape, np.float32)
-        np.multiply(rows, np.float32(_FINE / level), out=steps)
-        np.minimum(steps, np.float32(len(_HEAT) - 1), out=steps)
-        index = _scratch.get("index", rows.shape, np.uint16)
-        np.copyto(index, steps, casting="unsafe")
-        np.take(_HEAT, index, out=out[first:end], mode="clip")
+        _heat_rows(evidence[first:end], level, out[first:end])
 
     height, width = evidence.shape
-    for_each_band(band, height, width, _ROWS)
+    for_each_band(band, height, width, rows_for(width, _ROWS))
     return out
+
+
+def _heat_rows(rows: Float32, level: float, out: UInt8) -> None:
+    """:func:`evidence_heat` of some rows, into `out`."""
+    steps = _scratch.get("steps", rows.shape, np.float32)
+    np.multiply(rows, np.float32(_FINE / level), out=steps)
+    np.minimum(steps, np.float32(len(_HEAT) - 1), out=steps)
+    index = _scratch.get("index", rows.shape, np.uint16)
+    np.copyto(index, steps, casting="unsafe")
+    np.take(_HEAT, index, out=out, mode="clip")
 
 
 def decided(around: UInt8, core: UInt8) -> UInt8:
@@ -112,7 +119,7 @@ def decided(around: UInt8, core: UInt8) -> UInt8:
             cv2.min(wider, most, grown)
         out[first:end] = grown[first - top : end - top]
 
-    for_each_band(band, height, width, _ROWS)
+    for_each_band(band, height, width, rows_for(width, _ROWS))
     return out
 
 
@@ -145,23 +152,25 @@ def filled(heat: UInt8) -> UInt8:
         cv2.morphologyEx(closed, cv2.MORPH_OPEN, kernel, closed)
         cv2.max(heat[first:end], closed[first - top : end - top], out[first:end])
 
-    for_each_band(band, height, width, 2 * _ROWS)
+    for_each_band(band, height, width, rows_for(width, 2 * _ROWS))
     return out
 
 
 def _heats(
     found: Evidence,
-    stains: npt.NDArray[np.float32],
+    stains: Float32,
     valid: Bool | None,
     false_alarms: float,
 ) -> tuple[UInt8, UInt8]:
     """Heat, and heat of the regions that were decided on."""
-    pixels = found.evidence.size if valid is None else int(np.count_nonzero(valid))
-    level = false_alarm_level(pixels, false_alarms)
-    mean = np.asarray(cv2.blur(found.evidence, (3, 3)), np.float32)
-    core = evidence_heat(mean, level)
-    around = filled(evidence_heat(found.local, level * _GROW))
-    heat, regions = filled(evidence_heat(found.local, level)), decided(around, core)
+    height, width = found.shape
+    pixels = height * width if valid is None else int(np.count_nonzero(valid))
+    own, around, core = _three_heats(found, false_alarm_level(pixels, false_alarms))
+    around = filled(around)
+    regions = decided(around, core)
+    del around, core
+    heat = filled(own)
+    del own
     if stains.any():
         wide = _wide_heat(stains, heat)
         for one in (heat, regions):
@@ -169,23 +178,86 @@ def _heats(
     return within(heat, valid), regions
 
 
-def _wide_heat(stains: npt.NDArray[np.float32], heat: UInt8) -> UInt8:
+def _three_heats(found: Evidence, level: float) -> tuple[UInt8, UInt8, UInt8]:
+    """Heat to outline by, what is enough beside it, and heat of the means of 3 x 3 pixels."""
+    own, around, core = (empty(found.shape, np.uint8) for _ in range(3))
+    height, width = found.shape
+    lock = threading.Lock()
+    beside: dict[tuple[int, int], Float32] = {}  # two rows on either side of a band's border
+
+    def means(rows: Float32) -> Float32:
+        mean = _scratch.get("mean", rows.shape, np.float32)
+        return np.asarray(cv2.blur(rows, (3, 3), mean), np.float32)
+
+    def border(row: int, side: int, rows: Float32) -> None:
+        with lock:
+            other = beside.pop((row, -side), None)
+            if other is None:
+                beside[row, side] = rows.copy()
+                return
+        both = np.concatenate([other, rows] if side > 0 else [rows, other])
+        _heat_rows(means(both)[1:3], level, core[row - 1 : row + 1])
+
+    def band(first: int, end: int) -> None:
+        evidence, local = found.rows(first, end)
+        _heat_rows(local, level, own[first:end])
+        _heat_rows(local, level * _GROW, around[first:end])
+        # Whichever of two bands is the last makes the means at their border, of rows of both.
+        begin, stop = first > 0, end - first - (end < height)
+        _heat_rows(means(evidence)[begin:stop], level, core[first:end][begin:stop])
+        if first > 0:
+            border(first, 1, evidence[:2])
+        if end < height:
+            border(end, -1, evidence[-2:])
+
+    for_each_band(band, height, width, found.band)
+    return own, around, core
+
+
+def _wide_heat(stains: Float32, heat: UInt8) -> UInt8:
     """Heat of the wide stains that `heat` does not show already, and more precisely."""
-    size = heat.shape[::-1]
-    wide = np.zeros_like(heat)
+    height = len(heat)
+    wide = zeros(heat.shape, np.uint8)
+    inside = empty(heat.shape, np.bool_)
     count, labels = cv2.connectedComponents((stains > 0).astype(np.uint8), connectivity=4)
     for label in range(1, count):
         cells = labels == label
-        inside = cv2.resize(cells.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
-        if np.mean(heat[inside] > 50) < _SHOWN:
+        low, high = _rows_near(cells, height)
+        covered = hot = 0
+        for first in range(low, high, _ROWS):
+            rows = slice(first, min(first + _ROWS, high))
+            np.greater(_enlarged(cells, rows, heat.shape), 0.5, out=inside[rows])
+            covered += int(np.count_nonzero(inside[rows]))
+            hot += int(np.count_nonzero((heat[rows] > 50) & inside[rows]))
+        if hot < _SHOWN * covered:
             step = np.array([[stains[cells].max()]], np.float32)
-            wide[inside] = evidence_heat(step, 1 / _STAIN)[0, 0]
+            wide[low:high][inside[low:high]] = evidence_heat(step, 1 / _STAIN)[0, 0]
     return wide
+
+
+def _rows_near(cells: Bool, height: int) -> tuple[int, int]:
+    """First and last row of the picture that the cells that are set have a share in."""
+    set_rows = np.flatnonzero(cells.any(axis=1))
+    scale = height / len(cells)
+    return max(0, int((set_rows[0] - 1) * scale)), min(height, int((set_rows[-1] + 2) * scale) + 1)
+
+
+def _enlarged(cells: Bool, rows: slice, shape: tuple[int, ...]) -> Float32:
+    """Some rows of the cells at the size of the picture, as ``cv2.resize`` interpolates them."""
+    height, width = shape
+    places = (np.arange(rows.start, rows.stop) + 0.5) * (len(cells) / height) - 0.5
+    above = np.floor(places)
+    share = (places - above).astype(np.float32)[:, None]
+    one, two = (np.clip(above + i, 0, len(cells) - 1).astype(np.intp) for i in (0, 1))
+    needed = cells[one[0] : two[-1] + 1].astype(np.float32)
+    reduced = np.asarray(cv2.resize(needed, (width, len(needed))), np.float32)
+    one, two = one - one[0], two - one[0]
+    return np.asarray(reduced[one] * (1 - share) + reduced[two] * share, np.float32)
 
 
 def _stains(
     found: Evidence, reference: UInt8, current: UInt8, valid: Bool | None, light: Light | None
-) -> npt.NDArray[np.float32]:
+) -> Float32:
     if found.radius > 1:  # where edges do not fit, means of areas do not either
         return np.zeros((1, 1), np.float32)
     return wide_stains(reference, current, light.curve if light is not None else None, valid)

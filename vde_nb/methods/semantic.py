@@ -23,6 +23,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._bands import for_each_band, rows_for
+from vde_nb._buffers import empty, zeros
 from vde_nb.detect import Box, Candidate, candidates, clean, threshold_mask
 from vde_nb.difference._guided import change_guide, enlarged, guided
 from vde_nb.difference.semantic import (
@@ -61,6 +63,7 @@ _AGREE = 0.3  # share of a region that a method must confirm
 _CONFIRM = 0.6  # share of the threshold that is enough to confirm what is known already
 _CLEANING = ("open_iterations", "close_iterations")
 
+_ROWS = 256
 _ODD = 4.0  # times as wide as high, or the reverse, that a cell seldom is
 _FEW = 48  # cells below which unchanged pictures cannot be told from changed ones
 _OVERALL = 1.0  # floors by which pictures may differ on the whole unsaid
@@ -94,12 +97,14 @@ def _heats(
 ) -> tuple[UInt8, UInt8, Float32]:
     """Heat, heat of the regions that were decided on, and the evidence they were decided by."""
     level = semantic_level(found.compared, false_alarms)
-    evidence = enlarged(found.evidence, found.cell, reference.shape[:2])
     sharp = guided(found.evidence, found.cell, change_guide(reference, current))
     around = filled(evidence_heat(sharp, level * _GROW))
+    heat = filled(evidence_heat(sharp, level))
+    del sharp
+    evidence = enlarged(found.evidence, found.cell, reference.shape[:2])
     core = evidence_heat(evidence, level)
     regions = decided(around, core)
-    heat = _with_decided(filled(evidence_heat(sharp, level)), np.minimum(regions, core))
+    heat = _with_decided(heat, np.minimum(regions, core, out=core))
     return within(heat, valid), regions, evidence
 
 
@@ -113,9 +118,21 @@ def _with_decided(heat: UInt8, decided_by: UInt8) -> UInt8:
     if not decided_by.any():
         return heat
     kernel = np.ones((_BESIDE, _BESIDE), np.uint8)
-    peak = np.maximum(cv2.dilate(decided_by, kernel), _SUMMIT) - np.uint8(_SUMMIT)
-    lifted = (decided_by > cv2.dilate(heat, kernel)) & (decided_by >= peak)
-    return np.where(lifted, decided_by, heat)
+    out = empty(heat.shape, np.uint8)
+
+    def band(first: int, end: int) -> None:
+        top, bottom = max(0, first - _BESIDE // 2), end + _BESIDE // 2
+        inner = slice(first - top, end - top)
+        own = decided_by[first:end]
+        peak = cv2.dilate(decided_by[top:bottom], kernel)[inner]
+        peak = np.maximum(peak, _SUMMIT) - np.uint8(_SUMMIT)
+        lifted = (own > cv2.dilate(heat[top:bottom], kernel)[inner]) & (own >= peak)
+        np.copyto(out[first:end], heat[first:end])
+        np.copyto(out[first:end], own, where=lifted)
+
+    height, width = heat.shape
+    for_each_band(band, height, width, rows_for(width, _ROWS))
+    return out
 
 
 def _cleaned(
@@ -146,11 +163,16 @@ def with_peaks(regions: Sequence[Candidate], evidence: Float32, apart: float) ->
 
 def _peaks(region: Candidate, evidence: Float32, apart: float) -> tuple[tuple[int, int], ...]:
     x, y, w, h = region.box
-    left = np.where(region.mask, evidence[y : y + h, x : x + w], np.float32(-1))
     # Cells are coarse: of places that are as high, those inside of the outline are surer.
-    solid = cv2.copyMakeBorder(region.mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    inside = np.asarray(cv2.distanceTransform(solid, cv2.DIST_L2, 3), np.float32)[1:-1, 1:-1]
-    left *= np.where(region.mask, np.sqrt(inside / max(float(inside.max()), 1.0)), 1)
+    solid = zeros((h + 2, w + 2), np.uint8)
+    np.copyto(solid[1:-1, 1:-1], region.mask)
+    depth = cv2.distanceTransform(solid, cv2.DIST_L2, 3, empty(solid.shape, np.float32))
+    inside = np.asarray(depth, np.float32)[1:-1, 1:-1]
+    np.divide(inside, np.float32(max(float(inside.max()), 1.0)), out=inside)
+    np.sqrt(inside, out=inside)
+    left = empty((h, w), np.float32)
+    left.fill(-1)
+    np.multiply(evidence[y : y + h, x : x + w], inside, out=left, where=region.mask)
     points: list[tuple[int, int]] = []
     least = 0.0
     while len(points) < _PEAKS:
@@ -201,7 +223,7 @@ def _grid(found: SemanticDifference) -> tuple[int, int]:
 
 def _seen(regions: Sequence[Candidate], agree: Sequence[tuple[bool, bool]], shape: Any) -> UInt8:
     """Which pixels belong to a region, and to one that each of the methods sees, as bits."""
-    out = np.zeros(shape, np.uint8)
+    out = zeros(shape, np.uint8)
     for region, (pixel, semantic) in zip(regions, agree, strict=True):
         x, y, w, h = region.box
         out[y : y + h, x : x + w][region.mask] = _REGION + _PIXEL * pixel + _SEMANTIC * semantic
@@ -266,7 +288,7 @@ def _without_use(how: DifferenceSettings, chosen: Chosen, extractor: Extractor) 
 
 
 def _both(one: UInt8, two: UInt8) -> UInt8:
-    return np.asarray(cv2.max(one, two), np.uint8)
+    return np.asarray(cv2.max(one, two, empty(one.shape, np.uint8)), np.uint8)
 
 
 def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._table import Table
-from vde_nb._text import readable
+from vde_nb._text import defused, readable
 from vde_nb._write import write_atomically
 from vde_nb.errors import MissingExtraError, SettingError
 from vde_nb.normality._drift import Drift
@@ -336,6 +336,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     if isinstance(value, str):
-        text = readable(value)
-        return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+        return defused(readable(value))
     return value

@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from vde_nb._draw import type_colour
 from vde_nb._plot import ComparisonFigure
+from vde_nb._text import plotted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,7 +178,7 @@ def _tracks(axes: Axes, tracks: Sequence[Track], left_out: int, count: int) -> N
         )
         return
     axes.set_ylim(len(tracks) - 0.4 + bool(left_out), -0.6)
-    axes.set_yticks(range(len(tracks)), [f"{track.id}  {track.type}" for track in tracks])
+    axes.set_yticks(range(len(tracks)), [f"{track.id}  {plotted(track.type)}" for track in tracks])
     for line, track in enumerate(tracks):
         colour = "#{:02x}{:02x}{:02x}".format(*type_colour(track.type))
         first, last = track.first + 1, track.last + 1

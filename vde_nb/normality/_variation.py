@@ -25,7 +25,8 @@ from vde_nb._bands import Scratch, for_each_band
 from vde_nb._buffers import empty
 from vde_nb._reduced import rows_of, small
 from vde_nb.difference._lines import TAPS, line_sums
-from vde_nb.difference._variation import FIXED, Planes, opponent, square
+from vde_nb.difference._opponent import Planes, opponent, square
+from vde_nb.difference._variation import FIXED
 from vde_nb.normality._bank import Bank
 from vde_nb.normality.base import Bool, Facts, Float32, Float64, Frame, Grid, KindEntry, UInt8
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from vde_nb._text import readable
 from vde_nb.methods import default_method
+from vde_nb.panel._files import Root
 from vde_nb.panel._origin import Sample, Upload, Variable, as_sample, is_path
 from vde_nb.settings import declarations, resolve
 
@@ -83,6 +84,9 @@ def code_of(panel: Any) -> str:
             if declared.name == "features":
                 before.extend(_own_features(flat["features"]))
             arguments.append((f"{declared.name}=", _literal(flat[declared.name])))
+    run = getattr(panel, "run", None)
+    if run is not None:
+        before.insert(0, _of_run(run, panel.root))
     if panel.ignore:
         boxes = [tuple(map(int, box)) for box in panel.ignore]
         arguments.append(("ignore=", _literal(boxes)))
@@ -142,6 +146,15 @@ def _model(name: str, before: list[str]) -> str:
         return _quoted(name)
     before.append(f"# model = your vde.Normality ({readable(name)}); model.save(path) keeps it")
     return "model"
+
+
+def _of_run(run: Any, root: Any) -> str:
+    """Where the pair is from: the panel that goes through all of them."""
+    below = Root(root)
+    relative = below.relative(run.folder)
+    place = run.folder if relative is None else below.given(relative)
+    folder, base = (_quoted(os.fspath(one)) for one in (place, root))
+    return f"# One pair of vde.Panel(run={folder}, root={base})"
 
 
 def _own_features(name: str) -> list[str]:

@@ -126,6 +126,7 @@ class Comparing:
 
             began("images")
             if images is None:
+                _check(pair)
                 images = read = loaded(pair.reference, pair.current, request)
                 has_read = True
                 job.report(lambda: hooks.read(pair, read, request))
@@ -161,6 +162,8 @@ class Comparing:
             def check(*_: Any) -> None:
                 job.check()
 
+            if images is None:
+                _check(pair)
             both = images or loaded(pair.reference, pair.current, request)
             with listening(check):
                 return compared(both, request, self._swept, check, None, None)
@@ -299,9 +302,21 @@ class Comparing:
             self._hooks.progress(None)
 
 
+def _check(pair: Pair) -> None:
+    """Find the pictures of a run's pair, which must be those that the run has compared."""
+    if pair.known is not None:
+        reference, pair.current = pair.known.sources()
+        if reference is not None:
+            pair.reference = reference
+
+
 def _picture_of(pair: Pair) -> Any:
+    drawn = None if pair.known is None else pair.known.thumbnail()
+    if drawn is not None:
+        return drawn
     if pair.loaded is not None:
         return pair.loaded.current.array
+    _check(pair)
     if isinstance(pair.reference, ImagePair):
         return pair.reference.current.array
     source = pair.current if pair.current is not None else pair.reference

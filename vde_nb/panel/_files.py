@@ -17,7 +17,7 @@ from vde_nb._decode import ENDINGS
 from vde_nb._text import natural, readable
 from vde_nb.errors import ImageError
 
-__all__ = ["MOST", "Listing", "Root", "paired"]
+__all__ = ["MOST", "Listing", "Root", "is_run", "paired"]
 
 #: Entries of a folder that are looked at.
 MOST = 2000
@@ -153,6 +153,14 @@ class Root:
             return Path(os.path.realpath(entry.path)).is_relative_to(self._real)
         except (OSError, ValueError):
             return False
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run, see :func:`vde_nb.open_run`."""
+    try:
+        return (folder / "run.json").is_file()
+    except OSError:
+        return False
 
 
 def paired(reference: Listing, current: Listing) -> tuple[list[tuple[str, str]], list[str]]:

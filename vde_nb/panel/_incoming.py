@@ -30,7 +30,7 @@ class Incoming:
             "hello": lambda _: panel._hello(),
             "threshold": self._threshold,
             "view": lambda content: panel._take_view(content.get("view")),
-            "select": lambda content: panel._take_selected(messages.whole(content, "number", 0)),
+            "select": self._select,
             "edits": self._edits,
             "undo": lambda _: panel.undo(),
             "redo": lambda _: panel.redo(),
@@ -41,6 +41,11 @@ class Incoming:
             "cancel": lambda _: panel.cancel(),
             "compare_all": lambda content: panel.compare_all(messages.flag(content, "on")),
             "goto": lambda content: panel._goto(messages.whole(content, "index", 0)),
+            "pair_review": self._pair_review,
+            "export_reviews": lambda content: panel.export_reviews(
+                messages.text(content, "form", 10)
+            ),
+            "thumbs": self._thumbs,
             "explain": lambda content: panel.explain(messages.flag(content, "on")),
             "upload_cancel": lambda content: self.uploads.drop(messages.text(content, "id", 100)),
             "error": self._error,
@@ -73,6 +78,12 @@ class Incoming:
         self._link.seq = max(self._link.seq, messages.whole(content, "seq", 0))
         self._panel._take_threshold(value)
 
+    def _select(self, content: Mapping[str, Any]) -> None:
+        number = messages.whole(content, "number", 0)
+        if "seq" in content:
+            self._link.selects = max(self._link.selects, messages.whole(content, "seq", 0))
+        self._panel._take_selected(number)
+
     def _edits(self, content: Mapping[str, Any]) -> None:
         self._panel._edits_seen = messages.whole(content, "seq", 0)
         given = {name: content[name] for name in ("prompts", "ignore") if name in content}
@@ -85,8 +96,27 @@ class Incoming:
 
     def _review(self, content: Mapping[str, Any]) -> None:
         number = messages.whole(content, "number", 1)
+        pair = self._panel._pair
+        token = content.get("token")
+        if token is not None and (pair is None or token != pair.token):
+            # Somebody was quicker than the pictures: numbers of another pair mean nothing here.
+            self._panel.announce("Another pair is shown by now; nothing was reviewed.")
+            return
         given = {name: content[name] for name in ("verdict", "type", "comment") if name in content}
         self._panel._review(number, given)
+
+    def _pair_review(self, content: Mapping[str, Any]) -> None:
+        given: dict[str, Any] = {}
+        if "marked" in content:
+            given["marked"] = messages.flag(content, "marked")
+        if "comment" in content:
+            given["comment"] = messages.text(content, "comment")
+        self._panel._say(messages.whole(content, "index", 0), given)
+
+    def _thumbs(self, content: Mapping[str, Any]) -> None:
+        given = content.get("indices")
+        places = given[:500] if isinstance(given, list) else []
+        self._panel._want_thumbs([messages.whole({"at": one}, "at", 0) for one in places])
 
     def _error(self, content: Mapping[str, Any]) -> None:
         self._panel._viewer_failed(

@@ -78,6 +78,8 @@ class Link:
         self.is_live = False
         #: The viewer's last threshold that has been seen.
         self.seq = 0
+        #: The viewer's last selection that has been seen.
+        self.selects = 0
 
     def connect(self, send: Send) -> None:
         """Use `send` from now on."""
@@ -91,6 +93,8 @@ class Link:
     def state(self, **patch: Any) -> None:
         """Send small parts of the state."""
         if self.is_live:
+            if "selected" in patch:
+                patch["selected_seq"] = self.selects
             self.send({"kind": "state", "patch": patch, "seq": self.seq})
 
     # What is shown

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,10 +21,13 @@ from vde_nb.panel._files import Root, paired
 from vde_nb.panel._origin import Upload, name_of
 from vde_nb.reviewing import Review
 
-__all__ = ["Pair", "folder_pairs", "is_folder", "judged_pairs", "keepable", "listed_pairs"]
+if TYPE_CHECKING:
+    from vde_nb.panel._known import Known
+
+__all__ = ["MOST", "Pair", "folder_pairs", "is_folder", "judged_pairs", "keepable", "listed_pairs"]
 
 #: Most pairs in a filmstrip.
-_MOST = 5000
+MOST = 5000
 
 
 @dataclass(eq=False)
@@ -62,6 +65,10 @@ class Pair:
         When the current picture was taken, as the camera's clock had it; None: unknown.
     thumb
         PNG for the filmstrip; empty when there can be none.
+    known
+        What the run knows of it that it belongs to, see :class:`~vde_nb.panel._known.Known`.
+    is_kept_early
+        Whether its reviews were written down before the comparison they belong to had arrived.
     """
 
     reference: Any
@@ -84,6 +91,8 @@ class Pair:
     scored_with: Hashable = None
     time: datetime | None = None
     thumb: bytes | None = None
+    known: Known | None = None
+    is_kept_early: bool = field(default=False, repr=False)
 
     @property
     def is_whole(self) -> bool:
@@ -197,8 +206,8 @@ def listed_pairs(pairs: Iterable[Any]) -> list[Pair]:
         raise SettingError(f"pairs={pairs!r} is not allowed: a list of (reference, current).")
     found = []
     for number, one in enumerate(pairs, 1):
-        if number > _MOST:
-            raise SettingError(f"There are more than {_MOST} pairs; give them in portions.")
+        if number > MOST:
+            raise SettingError(f"There are more than {MOST} pairs; give them in portions.")
         if isinstance(one, Pair):
             found.append(one)
         elif isinstance(one, ImagePair):

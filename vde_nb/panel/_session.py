@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +27,7 @@ from vde_nb.images import ImagePair, load_pair
 from vde_nb.methods import METHODS, get_method
 from vde_nb.normality._file import ENDING
 from vde_nb.panel._edits import checked_ignore, checked_nudge
-from vde_nb.panel._files import Root
+from vde_nb.panel._files import Root, is_run
 from vde_nb.panel._origin import Sample, as_sample, digest, is_path
 from vde_nb.panel._view import default_view, merged_view
 from vde_nb.prompting import checked_prompts, prompt_dict
@@ -57,6 +58,7 @@ _KEYS = (
     "threshold",
     "settings",
     "model",
+    "run",
     "view",
 )
 _PAIR_KEYS = ("reference", "current", "prompts", "ignore", "nudge", "reviews")
@@ -75,6 +77,7 @@ class _State:
     threshold: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     view: dict[str, Any] = field(default_factory=dict)
+    run: tuple[str, str] | None = None
 
 
 def session_of(panel: Any) -> dict[str, Any]:
@@ -92,10 +95,13 @@ def session_of(panel: Any) -> dict[str, Any]:
         ``nudge`` and ``reviews``; ``index`` of the pair that is shown; ``method``, ``preset``,
         ``segmenter``, ``threshold``, ``settings`` (those that differ from the preset's), ``view``;
         ``model`` where a model of normality is chosen: its file, or its name in this session.
+        Where a run is gone through, ``run`` holds its folder and the id of the row that is shown,
+        and there are no pairs: they, and what was said about them, are in that folder.
     """
     root = Root(panel.root)
-    sources = list(panel.pairs)
-    if not sources and any(source is not None for source in panel.sources):
+    run = getattr(panel, "run", None)
+    sources = [] if run is not None else list(panel.pairs)
+    if run is None and not sources and any(source is not None for source in panel.sources):
         sources = [tuple(panel.sources)]
     edits = _edits_of(panel, len(sources))
     pairs = [
@@ -103,7 +109,9 @@ def session_of(panel: Any) -> dict[str, Any]:
         for pair, edit in zip(sources, edits, strict=True)
     ]
     chosen = str(panel.settings.get("model", ""))
-    model = {"model": _model_described(chosen, root)} if chosen else {}
+    more: dict[str, Any] = {"model": _model_described(chosen, root)} if chosen else {}
+    if run is not None:
+        more["run"] = _run_described(panel, root)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -118,7 +126,7 @@ def session_of(panel: Any) -> dict[str, Any]:
             for name, value in panel.settings.items()
             if name not in _APART
         },
-        **model,
+        **more,
         "view": json.loads(json.dumps(dict(panel.view))),
     }
 
@@ -194,8 +202,7 @@ def parsed(data: bytes) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
             raise SettingError(f"The session holds {_short(twice)} twice in one place.")
         return made
 
@@ -245,7 +252,9 @@ def restore(panel: Any, session: Mapping[str, Any]) -> None:
 
 def _apply(panel: Any, state: _State) -> None:
     """Set what has been checked; nothing of it can be refused any more."""
+    more = {} if state.run is None else {"run": state.run}
     panel.restore_state(
+        **more,
         pairs=state.pairs,
         edits=state.edits,
         index=state.index,
@@ -300,6 +309,14 @@ def _model_described(name: str, root: Root) -> dict[str, str]:
     return {"outside": readable(Path(name).name)} if relative is None else {"file": relative}
 
 
+def _run_described(panel: Any, root: Root) -> dict[str, str]:
+    """A run as the document names it, with the row that is shown."""
+    folder = panel.run.folder
+    relative = root.relative(folder)
+    place = {"outside": readable(Path(folder).name)} if relative is None else {"folder": relative}
+    return {**place, "row": panel.shown_row}
+
+
 def _signature(source: Any) -> dict[str, Any]:
     """What an array, or anything else in memory, is recognised by."""
     if isinstance(source, ImagePair):
@@ -339,7 +356,11 @@ def _checked(session: Any, panel: Any) -> _State:
         state.settings["model"] = _model(given, Root(panel.root))
     view = _mapping(given.get("view"), "view")
     state.view = _at("view", lambda: merged_view(default_view(), view))
+    if "run" in given:
+        state.run = _run(given, Root(panel.root))
     _pairs(given, panel, state)
+    if state.run is not None and state.pairs:
+        raise SettingError("The session has a run and pairs; it may have one of them.")
     highest = max(0, len(state.pairs) - 1)
     state.index = _whole(given.get("index"), 0, highest, "index")
     return state
@@ -475,6 +496,25 @@ def _model(given: Mapping[str, Any], root: Root) -> str:
             "load it again, or choose a saved one."
         )
     return name
+
+
+def _run(given: Mapping[str, Any], root: Root) -> tuple[str, str]:
+    """The folder of a run below the root, and the row that was shown."""
+    run = _mapping(given["run"], "run")
+    if "outside" in run:
+        raise SettingError(
+            f"run was {_short(run['outside'])}, a folder outside the root, whose place is not "
+            "kept; make a panel whose root holds it."
+        )
+    _only(run, ("folder", "row"), "run")
+    relative, row = _text(run, "folder", "run"), _text(run, "row", "run")
+    try:
+        real = root.path(relative)
+    except ImageError as error:
+        raise SettingError(f"run.folder: {error}") from error
+    if not is_run(real):
+        raise SettingError(f"run.folder: there is no run {_short(relative)} in {root.folder}.")
+    return root.given(relative), row
 
 
 def _file(relative: str, where: str, root: Root) -> str:

@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 from vde_nb._png import png
 from vde_nb.images import load
-from vde_nb.panel._files import MOST, Listing, Root, paired
+from vde_nb.panel._browser import NONE, Browser
+from vde_nb.panel._files import Root, paired
 from vde_nb.panel._origin import Sample, Upload, Variable, as_sample, is_path, name_of, variables
+from vde_nb.panel._run_picker import Runs
 from vde_nb.panel._uploads import Uploads
-from vde_nb.panel._widgets import Part, button, hint, say, text, tooltip
+from vde_nb.panel._widgets import Part, button, hint, say, text
 
 __all__ = ["Sources", "build_sources"]
 
 _SIDES = ("reference", "current")
 #: Longest side of a thumbnail, in pixels: twice what it is shown at, for fine screens.
 _THUMB = 160
-_NONE = "—"
 _SAMPLES, _FILES, _NOTEBOOK, _UPLOAD = "Samples", "Files", "From the notebook", "Upload"
 
 
@@ -87,76 +88,6 @@ class UploadEntry(anywidget.AnyWidget):
         super().close()
 
 
-class Browser(Part):
-    """Walks through the folders below a root; calls `picked` with the path of a chosen picture.
-
-    Without `picked` it only walks: its folder is the choice.
-    """
-
-    def __init__(
-        self,
-        panel: Any,
-        root: Root,
-        picked: Callable[[str], object] | None,
-        moved: Callable[[], object] | None = None,
-        words: str = "Folder",
-    ) -> None:
-        super().__init__(panel)
-        self.root, self.picked, self.moved = root, picked, moved
-        self.listing = Listing("", (), ())
-        self.folder = widgets.Dropdown(description=words)
-        self.files = self.keep(widgets.Select(description="Picture", rows=6))
-        self.note = hint()
-        tooltip(self.folder, "The folder that is listed, those in it, and the way back up")
-        for one in (self.folder, self.files):
-            one.add_class("vde-entry")
-        self.on_value(self.folder, "The folder could not be opened", self.go)
-        self.on_value(self.files, "The picture could not be opened", self._pick)
-        self.children = [self.folder, *([self.files] if picked else []), self.note]
-        self.act("The files could not be listed", self.go)("")
-
-    def go(self, folder: str) -> None:
-        """List `folder`, a path relative to the root; where that fails the old list stays."""
-        try:
-            self.listing = self.root.list(folder)
-        finally:
-            self._show()
-        if self.moved is not None:
-            self.moved()
-
-    def choose(self, path: str) -> None:
-        """Show `path`, relative to the root, as the chosen picture."""
-        folder, _, name = path.rpartition("/")
-        if folder != self.listing.folder:
-            self.go(folder)
-        if name in self.listing.files:
-            with self.setting():
-                self.files.value = path
-
-    def _show(self) -> None:
-        here, inside = self.listing.folder, self.listing
-        above = here.rpartition("/")[0]
-        options = [(f"{here}/" if here else f"{self.root.folder}/", here)]
-        options += [("↑ up", above)] if here else []
-        options += [(f"▸ {name}", f"{here}/{name}" if here else name) for name in inside.folders]
-        with self.setting():
-            self.folder.options = [(_line(words), path) for words, path in options]
-            self.folder.value = here
-            self.files.options = [(_NONE, "")] + [
-                (_line(name), f"{here}/{name}" if here else name) for name in inside.files
-            ]
-            self.files.value = ""
-        self.files.layout.display = None if inside.files else "none"
-        words = "" if inside.files else "No pictures in this folder."
-        if inside.cut:
-            words = f"This folder holds more than {MOST} entries; the rest is not listed."
-        say(self.note, words)
-
-    def _pick(self, path: str) -> None:
-        if path and self.picked is not None:
-            self.picked(path)
-
-
 class Side(Part):
     """One picture: what it is, and where another one may be taken from."""
 
@@ -171,9 +102,9 @@ class Side(Part):
         self.thumb.add_class("vde-thumb")
         if self.thumb.has_trait("alt"):
             self.thumb.alt = f"{side} picture"
-        self.name, self.size = text(_NONE, "vde-name"), hint()
+        self.name, self.size = text(NONE, "vde-name"), hint()
         self.kind = widgets.Dropdown(
-            description="From", options=[_NONE, _SAMPLES, _FILES, _NOTEBOOK, _UPLOAD], value=_NONE
+            description="From", options=[NONE, _SAMPLES, _FILES, _NOTEBOOK, _UPLOAD], value=NONE
         )
         self.kind.add_class("vde-entry")
         self.body = widgets.VBox()
@@ -187,7 +118,7 @@ class Side(Part):
 
     def show(self, source: Any, name: str, array: NDArray[np.uint8] | None) -> None:
         """Say what the picture is; `array` is None where it has not been read yet."""
-        say(self.name, name or _NONE)
+        say(self.name, name or NONE)
         if array is None:
             say(self.size, "" if source is None else "not read yet")
             self.thumb.value = _blank()
@@ -198,7 +129,7 @@ class Side(Part):
 
     def _open(self, kind: str) -> None:
         """Show the list of a kind; it is made when it is first asked for."""
-        if kind == _NONE:
+        if kind == NONE:
             self.body.children = []
             return
         if kind not in self.pickers:
@@ -220,11 +151,11 @@ class Side(Part):
         if kind == _SAMPLES:
             from vde_nb import samples
 
-            names = [(_NONE, "")] + [(name, name) for name in samples.list()]
+            names = [(NONE, "")] + [(name, name) for name in samples.list()]
             made = widgets.Dropdown(description="Sample", options=names, value="")
             act: Callable[[Any], object] = lambda name: Sample(name, self.side)  # noqa: E731
         else:
-            made = widgets.Dropdown(description="Variable", options=[(_NONE, None)])
+            made = widgets.Dropdown(description="Variable", options=[(NONE, None)])
             self.pickers[kind] = made
             self._list_variables()
             act = _copied
@@ -240,7 +171,7 @@ class Side(Part):
             (f"{one.name}, {one.array.shape[1]} × {one.array.shape[0]}", one) for one in found
         ]
         with self.setting():
-            made.options = [(_NONE if found else "no arrays that are pictures", None), *options]
+            made.options = [(NONE if found else "no arrays that are pictures", None), *options]
             made.value = None
 
 
@@ -261,8 +192,10 @@ class Sources(Part):
         row = widgets.HBox([self.sides["reference"], self.sides["current"]])
         row.add_class("vde-side-by-side")
         self.pairs = Pairs(panel, self.root)
-        self.fold = widgets.Accordion(children=[self.pairs], selected_index=None)
+        self.runs = Runs(panel, self.root)
+        self.fold = widgets.Accordion(children=[self.pairs, self.runs], selected_index=None)
         self.fold.set_title(0, "Folder of pairs")
+        self.fold.set_title(1, "Finished run")
         foot = widgets.HBox([self.note, self.swap])
         foot.add_class("vde-foot")
         self.children = [row, foot, self.fold]
@@ -293,7 +226,8 @@ class Sources(Part):
     def refresh(self) -> None:
         """Show what the panel holds; after a failure that is the old pair again."""
         status = self.panel.status
-        self.swap.disabled = status == "empty"
+        # The pictures of a run stay as they were compared.
+        self.swap.disabled = status == "empty" or getattr(self.panel, "run", None) is not None
         if status in ("empty", "running"):
             return  # nothing yet; what is there stays
         comparison = self.panel.comparison if status == "ready" else self._shown
@@ -321,7 +255,7 @@ class Sources(Part):
 
     def close(self) -> None:
         """Free everything."""
-        for part in (*self.sides.values(), self.pairs):
+        for part in (*self.sides.values(), self.pairs, self.runs):
             part.close()
         super().close()
 
@@ -397,12 +331,6 @@ def thumbnail(array: NDArray[np.uint8]) -> bytes:
 
 def _blank() -> bytes:
     return png(np.full((3, 4), 128, np.uint8))
-
-
-def _line(words: str) -> str:
-    """A file name as one line of a list: names may hold line breaks and broken Unicode."""
-    readable = words.encode("utf-8", "replace").decode()
-    return "".join(one if one.isprintable() else "␤" for one in readable)
 
 
 def _namespace() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
@@ -51,12 +51,17 @@ from vde_nb.reviewing import checked_reviews
 from vde_nb.settings import DEFAULT_METHOD
 from vde_nb.viewer import payload
 
+if TYPE_CHECKING:
+    from vde_nb.panel._gallery import Gallery
+
 __all__ = ["State"]
 
 #: Pairs whose pictures stay in memory, with the one that is shown.
 _KEPT = 3
 #: Seconds without a change after which the static picture is made anew.
 _CALM = 1.0
+#: Pairs up to which every picture of the filmstrip is made without being asked for.
+_LONG = 200
 _SETTINGS = ("method", "preset", "segmenter", "threshold", "settings")
 _EDITS = ("prompts", "ignore", "nudge")
 
@@ -101,7 +106,6 @@ class State(traitlets.HasTraits):
         self._stays = False
         self._in_progress = False
         self._is_aligning = False
-        self._strip: list[Blob] = []
         self._recent: list[Pair] = []
         self._calm: Timer | None = None
         self._id = f"vde-panel-{secrets.token_hex(4)}"
@@ -127,6 +131,8 @@ class State(traitlets.HasTraits):
                 trouble=lambda error, doing: self._fail(error, doing),
             ),
         )
+        self._gallery: Gallery | None = None
+        self._wanted_thumbs: list[int] = []
         self._sweep = Sweep(self)
         self._sync()
 
@@ -292,6 +298,7 @@ class State(traitlets.HasTraits):
         self._edited()
 
     def _edited(self) -> None:
+        self._keep()
         self._sync()
         self._link.state(**edits_patch(self._pair, self._edits_seen))
         self._schedule()
@@ -302,6 +309,7 @@ class State(traitlets.HasTraits):
             self._sync()
             raise SettingError("There is nothing to review yet.")
         pair.reviews = tuple(reviews)
+        self._keep()
         self._sync()
         self._schedule()
 
@@ -318,14 +326,38 @@ class State(traitlets.HasTraits):
         assert pair is not None
         self._set_reviews(changed_reviews(pair.reviews, anomaly, given))
 
+    def _keep(self, *, at_rest: bool = False) -> None:
+        """Write down what is said about a pair of a run.
+
+        Parameters
+        ----------
+        at_rest
+            The comparison has arrived that belongs to what was done: done or not is known now.
+        """
+        pair = self._pair
+        if self._gallery is None or pair is None or (at_rest and not pair.is_kept_early):
+            return
+        pair.is_kept_early = not at_rest
+        self._gallery.keep(pair)
+        self._link.state(**self._strip())
+
+    def _say(self, at: int, given: Mapping[str, Any]) -> None:
+        """Mark a pair of a run as reviewed, or note something about it."""
+        if self._gallery is None or not 0 <= at < len(self._pairs):
+            raise SettingError("There is no run here whose pairs could be reviewed.")
+        self._gallery.say(self._pairs[at], given)
+        self._link.state(**self._strip())
+
     # Pairs
 
-    def _commit(self, pairs: list[Pair], at: int) -> None:
+    def _commit(self, pairs: list[Pair], at: int, gallery: Gallery | None = None) -> None:
         """Show other pairs."""
         self._opening = None
         self._sweep.stop()
+        self._sweep.forget()
         self._pairs, self._recent = pairs, []
-        if len(pairs) > 1 and self._choice.method == "normality":
+        self._gallery, self._wanted_thumbs = gallery, []
+        if gallery is None and len(pairs) > 1 and self._choice.method == "normality":
             stamp(pairs)  # a series: its frames are told apart by their times
         for pair in pairs:
             self._sweep.adopt(pair)
@@ -367,10 +399,18 @@ class State(traitlets.HasTraits):
             self._present(pair)
         self._schedule()
 
+    def _strip(self) -> dict[str, Any]:
+        """The filmstrip, and what is known of a run."""
+        gallery, pair = self._gallery, self._pair
+        bar = None
+        if gallery is not None and pair is not None:
+            bar = gallery.patch(pair, self._at, self._choice)
+        return {**self._sweep.patch(), "gallery": bar}
+
     def _pair_patch(self) -> dict[str, Any]:
         return {
             **edits_patch(self._pair, self._edits_seen),
-            **self._sweep.patch(),
+            **self._strip(),
         }
 
     # Comparing
@@ -391,7 +431,7 @@ class State(traitlets.HasTraits):
             return
         pair.status = "running"
         self._put(status="running")
-        self._link.state(**self._sweep.patch())
+        self._link.state(**self._strip())
         self._comparing.start(pair, request)
 
     def _start_opening(self) -> None:
@@ -416,8 +456,10 @@ class State(traitlets.HasTraits):
     def _adopt(self, pairs: list[Pair], at: int) -> None:
         """Put pairs whose pictures could be read in the place of the old ones; work goes on."""
         self._sweep.stop()
+        self._sweep.forget()
         pairs[at].status = "running"
         self._pairs, self._at, self._recent = pairs, at, [pairs[at]]
+        self._gallery = None
         self._link.forget("thumb:")
         self._dismiss()
         self._put(selected=0)
@@ -425,13 +467,16 @@ class State(traitlets.HasTraits):
         self._link.state(
             **edits_patch(self._pair, self._edits_seen),
             selected=0,
-            **self._sweep.patch(),
+            **self._strip(),
         )
 
     def _done(self, pair: Pair, comparison: Comparison, request: Request) -> None:
         """The worker has compared a pair."""
         pair.comparison, pair.compared_with = comparison, request.key
         self._sweep.note(pair, comparison, request)
+        gallery, known = self._gallery, pair.known
+        if gallery is not None and known is not None and gallery.is_as_run(pair, request.choice):
+            known.compare(comparison)
         if pair is self._pair:
             if not self._stays:
                 self._dismiss()
@@ -452,7 +497,7 @@ class State(traitlets.HasTraits):
             selected=selected,
             registration=payload.registration(comparison),
             **types_patch(self._shown),
-            **self._sweep.patch(),
+            **self._strip(),
         )
 
     def _arrived(self, pair: Pair) -> None:
@@ -460,6 +505,7 @@ class State(traitlets.HasTraits):
         comparison = pair.comparison
         assert comparison is not None
         pair.mark()
+        self._keep(at_rest=True)
         self._put(status="ready")
         self._link.show(comparison, self._link.seq)
         self._tell_alignment(comparison)
@@ -495,7 +541,7 @@ class State(traitlets.HasTraits):
                 self.set_trait("comparison", None)
             self._show_trouble(trouble)
             self._put(status="error")
-            self._link.state(**self._sweep.patch())
+            self._link.state(**self._strip())
             self._refresh_static()
         self._sweep.go_on()
 
@@ -526,6 +572,7 @@ class State(traitlets.HasTraits):
     def _hello(self) -> None:
         """A page was loaded."""
         was_live = self._link.is_live
+        self._sweep.forget()
         self._link.hello(
             {
                 "panel_id": self._id,
@@ -551,16 +598,33 @@ class State(traitlets.HasTraits):
         """Make one more picture for the filmstrip, the nearest to what is shown."""
         if len(self._pairs) < 2 or not self._link.is_live or self._comparing.is_making_thumbs:
             return
-        missing = [at for at, pair in enumerate(self._pairs) if pair.thumb is None]
-        if missing and not self._comparing.is_running:
+        if self._comparing.is_running:
+            return
+        wanted = [at for at in self._wanted_thumbs if self._pairs[at].thumb is None]
+        missing = wanted[:1]
+        if not wanted and len(self._pairs) <= _LONG:
+            missing = [at for at, pair in enumerate(self._pairs) if pair.thumb is None]
+        if missing:
             at = min(missing, key=lambda place: abs(place - self._at))
             self._comparing.thumb(at, self._pairs[at])
 
+    def _want_thumbs(self, places: list[int]) -> None:
+        """The viewer has these frames in sight, and no pictures of them."""
+        count = len(self._pairs)
+        self._wanted_thumbs = [at for at in places if 0 <= at < count][:_LONG]
+        for at in self._wanted_thumbs:  # made before, for a page that is gone
+            if self._pairs[at].thumb:
+                self._show_thumb(at, self._pairs[at])
+        self._next_thumb()
+
     def _thumb(self, at: int, pair: Pair) -> None:
         if at < len(self._pairs) and self._pairs[at] is pair and pair.thumb:
-            blob = Blob("thumb", f"{pair.token}-thumb", pair.thumb, {"index": at})
-            self._link.blob(blob, f"thumb:{at}")
+            self._show_thumb(at, pair)
         self._next_thumb()
+
+    def _show_thumb(self, at: int, pair: Pair) -> None:
+        blob = Blob("thumb", f"{pair.token}-thumb", pair.thumb or b"", {"index": at})
+        self._link.blob(blob, f"thumb:{at}")
 
     def _steps(self, blobs: list[Blob]) -> None:
         if self.explaining:

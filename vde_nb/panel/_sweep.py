@@ -19,6 +19,8 @@ __all__ = ["Sweep"]
 
 #: Frames from which on a curve of their scores tells more than the numbers.
 _LEAST = 3
+#: Frames from which on only those are sent that have changed.
+_LONG = 200
 
 
 class Sweep:
@@ -40,7 +42,8 @@ class Sweep:
         self.is_on = False
         self._known: dict[Hashable, Hashable] = {}
         self._choice: Any = None
-        self._usual: tuple[Hashable, Hashable] = (None, None)
+        self._usual: dict[Hashable, tuple[Hashable, Hashable]] = {}
+        self._sent: list[dict[str, Any]] = []
 
     # What is known
 
@@ -61,7 +64,10 @@ class Sweep:
 
     def adopt(self, pair: Pair) -> None:
         """Take what is known of a frame beforehand, as from a table, for what would be found."""
-        found, scored = self._keys(pair)
+        gallery = self._panel._gallery
+        # What a run has found is what its own settings find, whatever the panel is set to.
+        found, scored = self._keys(pair) if gallery is None else gallery.keys(gallery.choice)
+        found, scored = self._one(found), self._one(scored)
         if pair.score is not None and pair.scored_with is None:
             pair.scored_with = scored
         if pair.settled != "todo" and pair.found_with is None:
@@ -74,19 +80,33 @@ class Sweep:
     def item(self, pair: Pair) -> dict[str, Any]:
         """What the filmstrip shows of a pair."""
         found, scored = self._keys(pair)
-        return frame_item(
+        item = frame_item(
             pair,
             has_score=_same(pair.scored_with, scored),
             is_outdated=pair.found_with is not None and not _same(pair.found_with, found),
         )
+        gallery = self._panel._gallery
+        return item if gallery is None else item | gallery.item(pair)
 
     def patch(self) -> dict[str, Any]:
-        """The filmstrip without its pictures."""
+        """The filmstrip without its pictures; of a long one what has changed since the last."""
         panel = self._panel
         level = level_of(panel._choice) if len(panel._pairs) >= _LEAST else None
         curve = None if level is None else {"level": level, "title": "Score"}
+        more: dict[str, Any] = {"index": panel._at, "curve": curve, **self._state()}
+        if panel._gallery is not None:
+            # Sorted by how bad they are, frames make no curve.
+            more |= {"curve": None, "level": level}
         items = [self.item(pair) for pair in panel._pairs]
-        return {"filmstrip": {"items": items, "index": panel._at, "curve": curve, **self._state()}}
+        before, self._sent = self._sent, items if panel._link.is_live else []
+        if len(items) < _LONG or len(before) != len(items):
+            return {"filmstrip": {"items": items, **more}}
+        changed = [[at, one] for at, one in enumerate(items) if one != before[at]]
+        return {"filmstrip": {"changed": changed, **more}}
+
+    def forget(self) -> None:
+        """Send all of it the next time: to a page that was loaded again, or of other pairs."""
+        self._sent = []
 
     def _state(self) -> dict[str, Any]:
         pairs = self._panel._pairs
@@ -104,12 +124,13 @@ class Sweep:
         panel = self._panel
         if self._choice is not panel._choice:
             self._choice, self._known = panel._choice, dict(list(self._known.items())[-16:])
-            plain = panel._request(Pair(None, None, ("", "")))
-            self._usual = self._one(plain.core), self._one(plain.scoring)
-        if pair.history.now.is_plain:
-            return self._usual
-        request = panel._request(pair)
-        return request.core, request.scoring
+            self._usual = {}
+        edits = pair.history.now
+        kind = edits.ignore, edits.nudge
+        if kind not in self._usual:
+            request = panel._request(pair)
+            self._usual[kind] = self._one(request.core), self._one(request.scoring)
+        return self._usual[kind]
 
     # Work
 
@@ -159,8 +180,10 @@ class Sweep:
     def _next(self, at: int, pair: Pair) -> None:
         pairs = self._panel._pairs
         if at < len(pairs) and pairs[at] is pair:
-            told = {"kind": "frame", "index": at, "item": self.item(pair), **self._state()}
-            self._panel._link.send(told)
+            item = self.item(pair)
+            if at < len(self._sent):
+                self._sent[at] = item
+            self._panel._link.send({"kind": "frame", "index": at, "item": item, **self._state()})
         self.go_on()
 
     def _tell(self) -> None:

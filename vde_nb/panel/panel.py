@@ -22,6 +22,7 @@ from vde_nb.panel._static import static_html
 from vde_nb.reviewing import checked_reviews
 
 if TYPE_CHECKING:
+    from vde_nb.panel._gallery import Gallery
     from vde_nb.panel._layout import Layout
 
 __all__ = ["Panel"]
@@ -52,6 +53,14 @@ class Panel(State):
         filmstrip. Methods whose heat has a level (robust, semantic, normality) draw a curve of
         scores above it; :meth:`compare_all` fills it in. A series of frames comes with the panels
         of :meth:`vde_nb.Normality.series`.
+    run
+        Instead of those: a run to go through, the folder or the :class:`vde_nb.batch.Run`. Its
+        pairs come worst first, with its method, preset and settings but for those that are given
+        here. Only pictures below `root` are opened, and only those that are what the run has
+        compared. Reviews are kept in the run's folder at once, see :attr:`run`.
+    only
+        Which pairs of a run are shown at first: ``"all"``, ``"changed"``, ``"failing"`` (by the
+        rule of the run), ``"errors"`` or ``"unreviewed"``.
     ignore, prompts, reviews
         As in :func:`vde_nb.compare`; ignored regions as boxes.
     **settings
@@ -101,24 +110,32 @@ class Panel(State):
         current: Source | None = None,
         *,
         method: str | None = None,
-        preset: str = "default",
+        preset: str | None = None,
         root: str | os.PathLike[str] = ".",
         pairs: Iterable[Any] | None = None,
+        run: Any = None,
+        only: str = "all",
         ignore: Any = None,
         prompts: Any = None,
         reviews: Any = None,
         **settings: Any,
     ) -> None:
+        if run is not None:
+            edits = (ignore, prompts, reviews, settings.get("nudge"))
+            if any(one is not None for one in (reference, current, pairs, *edits)):
+                raise SettingError("Give run= alone, with root=, only= and settings: no pictures.")
+            gallery = _gallery_of(run, root, only=only, model=settings.pop("model", None))
+            choice = gallery.choice_with(method, preset, settings)
+            self._begin(choice, root)
+            self._show_run(gallery, gallery.first)
+            return
         nudge = checked_nudge(settings.pop("nudge", (0.0, 0.0)))
-        choice = Choice.of(method, preset, settings)
+        choice = Choice.of(method, preset or "default", settings)
         start = Edits(plain_prompts(prompts), checked_ignore(ignore), nudge)
         said = checked_reviews(reviews)
         if pairs is not None and (reference is not None or current is not None):
             raise SettingError("Give either pairs=, or a reference and a current picture.")
-        self._root = Path(root)
-        self._layout: Layout | None = None
-        super().__init__(choice)
-        self._incoming = Incoming(self, self._link)
+        self._begin(choice, root)
         made: list[Pair] = []
         if pairs is not None:
             made = pair_list.listed_pairs(pairs)
@@ -132,6 +149,12 @@ class Panel(State):
         if made:
             made[0].history, made[0].reviews = History(start), said
             self._commit(made, 0)
+
+    def _begin(self, choice: Choice, root: str | os.PathLike[str]) -> None:
+        self._root = Path(root)
+        self._layout: Layout | None = None
+        super().__init__(choice)
+        self._incoming = Incoming(self, self._link)
 
     # Pictures
 
@@ -172,6 +195,11 @@ class Panel(State):
                     "score": _rounded(item.get("score")),
                 }
             )
+            if pair.known is not None:
+                rows[-1] |= {
+                    "verdict": pair.known.row["verdict"],
+                    "reviewed": pair.known.review.reviewed,
+                }
         return Table(rows)
 
     @property
@@ -253,9 +281,86 @@ class Panel(State):
         made = pair_list.listed_pairs(pairs)
         self._here("opening the pairs", lambda: self._commit(made, 0))
 
+    @property
+    def run(self) -> Any:
+        """The :class:`vde_nb.batch.Run` that is gone through, None where none is.
+
+        ``panel.run.reviews`` holds what was said: it is on the disk, and ``to_csv(path)`` and
+        ``to_json(path)`` write it together with what the run found.
+        """
+        return None if self._gallery is None else self._gallery.run
+
+    def open_run(self, run: Any, only: str = "all") -> None:
+        """Go through a run, with its settings in the place of the panel's.
+
+        Parameters
+        ----------
+        run, only
+            As for the panel itself.
+
+        Raises
+        ------
+        SettingError
+            It is no run, or has settings that cannot be used; the panel stays as it is.
+        """
+        gallery = _gallery_of(run, self._root, only=only)
+
+        def apply() -> None:
+            self._choice = gallery.choice
+            self._sync()
+            self._link.state(threshold=self._choice.threshold)
+            self._show_run(gallery, gallery.first)
+
+        self._here_or_raise("opening the run", apply)
+
+    @property
+    def shown_row(self) -> str:
+        """Id of the run's row whose pair is shown; empty where no run is gone through."""
+        pair = self._pair
+        return "" if pair is None or pair.known is None else pair.known.identity
+
+    def _show_run(self, gallery: Gallery, at: int) -> None:
+        self._commit(gallery.pairs, at, gallery)
+        for note in gallery.notes:
+            self.announce(note)
+
+    def review_pair(
+        self, index: int | None = None, *, reviewed: bool | None = None, comment: str | None = None
+    ) -> None:
+        """Say something about a whole pair of a run; what is left out stays as it was.
+
+        Parameters
+        ----------
+        index
+            Which pair; by default the one that is shown.
+        reviewed
+            Whether it is done. A pair is also done when all its regions are accepted or rejected.
+        comment
+            Any text.
+
+        Raises
+        ------
+        SettingError
+            There is no run, or no such pair.
+        """
+        at = self._at if index is None else index
+        given = {"marked": reviewed, "comment": comment}
+        said = {name: value for name, value in given.items() if value is not None}
+        self._here_or_raise("reviewing a pair", lambda: self._say(at, said))
+
+    def export_reviews(self, form: str = "csv") -> None:
+        """Hand the reviews of a run to the browser as a file, ``"csv"`` or ``"json"``."""
+        if self._gallery is None or self._layout is None:
+            raise SettingError("There is no run on the screen; panel.run.reviews writes files.")
+        name, data, mime = self._gallery.export(form)
+        self._layout.viewer.download(name, data, mime)
+        self.announce(f"{name} was sent to the browser.")
+
     def swap(self) -> None:
         """Exchange reference and current picture."""
         pair = self._pair
+        if self._gallery is not None:
+            raise SettingError("The pictures of a run stay as they were compared.")
         if pair is None or isinstance(pair.reference, (ImagePair, list, tuple)):
             raise SettingError("Only two single pictures can be exchanged.")
         made = pair_list.made_pair(pair.current, pair.reference, (pair.names[1], pair.names[0]))
@@ -487,6 +592,7 @@ class Panel(State):
         threshold: int,
         settings: Mapping[str, Any],
         view: Mapping[str, Any],
+        run: tuple[Any, str] | None = None,
     ) -> None:
         """Set everything at once, checked before anything is changed: what sessions are made of."""
         given = dict(settings)
@@ -494,6 +600,7 @@ class Panel(State):
             given["threshold"] = threshold
         choice = Choice.of(method, preset, {**given, "segmenter": segmenter})
         made = pair_list.listed_pairs(pairs) if pairs else []
+        gallery = None if run is None else _gallery_of(run[0], self._root)
         for pair, edit in zip(made, edits, strict=True):
             pair.history = History(
                 Edits(
@@ -509,7 +616,10 @@ class Panel(State):
             self._sync()
             self.view = view
             self._link.state(threshold=choice.threshold)
-            if made:
+            if gallery is not None:
+                assert run is not None
+                self._show_run(gallery, gallery.place(run[1]))
+            elif made:
                 self._commit(made, index)
             else:
                 self._schedule()
@@ -534,6 +644,7 @@ class Panel(State):
         self._fallback.close()
         self.unobserve_all()
         self._pairs, self._recent, self._opening = [], [], None
+        self._gallery = None
         self._calm = None
         self._trait_values["comparison"] = None
         give_back()
@@ -574,6 +685,14 @@ class Panel(State):
             count = len(shown.anomalies)
             found = f"{count} {'anomaly' if count == 1 else 'anomalies'}"
         return f"Panel({self._choice.method}{size}, {found})"
+
+
+def _gallery_of(run: Any, root: str | os.PathLike[str], **options: Any) -> Gallery:
+    """A run; what it needs is imported where one is opened."""
+    from vde_nb.panel._files import Root
+    from vde_nb.panel._gallery import Gallery
+
+    return Gallery(run, Root(root), **options)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -3,13 +3,16 @@
 A ``.pth`` file is a pickle, which can run anything; torch reads it with ``weights_only=True``,
 which refuses whatever is not a tensor. Of a folder of transformers only JSON and safetensors are
 read, and no configuration that names code of its own or a model elsewhere. What a file holds is
-compared with what the network needs, name by name and shape by shape, before anything is computed.
+compared with what the network needs, name by name and shape by shape, before anything is computed;
+and before memory is taken for a network, its size with that of the file.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
+import re
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,9 +23,23 @@ from typing import Any
 
 from vde_nb._extras import need
 from vde_nb.errors import WeightsError
-from vde_nb.segment._identify import Shapes, VitSizes, identify, shapes_in, vit_sizes
+from vde_nb.segment._identify import (
+    Shapes,
+    VitSizes,
+    identify,
+    shapes_in,
+    vit_sizes,
+    weights_in,
+)
 
-__all__ = ["FAMILIES", "complain", "load_folder", "read_sam", "read_transformers"]
+__all__ = [
+    "FAMILIES",
+    "check_room",
+    "complain",
+    "load_folder",
+    "read_sam",
+    "read_transformers",
+]
 
 #: The classes of transformers we run, with what their encoders return.
 FAMILIES = {
@@ -39,6 +56,14 @@ _DECODER_HEADS = 8  # shapes do not tell; every model so far has as many
 _DECODER = "mask_decoder.transformer.layers"
 _IOU = "mask_decoder.iou_prediction_head.layers"
 _SHOWN = 3  # names in a message
+# Numbers a network may have that its file has not: so many, or as many as the file has. Tables that
+# it computes itself are among them.
+_SPARE = 10_000_000
+# Names in a configuration that count parts of a network, each of which has weights of its own.
+_COUNTS = re.compile(
+    r"(\w+_)?(num_(\w+_)?(layers|blocks)|depths?|blocks_per_stage)"
+    r"|num_multimask_outputs|num_point_embeddings"
+)
 
 # What EdgeTAM gives timm to build its encoder with. Others have it read a file, even a pickle, or
 # fetch one: checkpoint_path, pretrained, pretrained_cfg.
@@ -256,9 +281,15 @@ def load_folder(folder: Path, architecture: str, requires: tuple[str, ...] = ())
     transformers = need("transformers", "sam", architecture)
     for module in requires:
         need(module, "sam", architecture)
+    shapes = {name: shape for file in weights_in(folder) for name, shape in shapes_in(file).items()}
+    _check_counts(folder / "config.json", len(shapes))
     try:
         with _quiet(transformers):
-            network, told = getattr(transformers, architecture).from_pretrained(
+            make = getattr(transformers, architecture)
+            config = make.config_class.from_pretrained(folder, local_files_only=True)
+            with torch.device("meta"):  # whatever its size, it takes no memory
+                check_room(make(config), shapes, folder)
+            network, told = make.from_pretrained(
                 folder,
                 local_files_only=True,
                 use_safetensors=True,
@@ -267,7 +298,7 @@ def load_folder(folder: Path, architecture: str, requires: tuple[str, ...] = ())
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # told instead of raised: we name them
             )
-    except MemoryError:
+    except (MemoryError, WeightsError):
         raise
     except Exception as error:  # whatever a damaged folder makes of the library
         first = (str(error).strip().splitlines() or [""])[0][:200]
@@ -283,6 +314,48 @@ def load_folder(folder: Path, architecture: str, requires: tuple[str, ...] = ())
         wrong=[str(key[0]) for key in told["mismatched_keys"]],
     )
     return network.eval()
+
+
+def check_room(network: Any, shapes: Shapes, path: Path) -> None:
+    """Refuse a network that is far larger than its weights, before it takes any memory.
+
+    A configuration of a hundred bytes can describe a network of a hundred gigabytes. What is a
+    little larger than its file is told by :func:`complain`, tensor by tensor.
+
+    Parameters
+    ----------
+    network
+        On torch's device ``meta``, where tensors have a shape and no content.
+    shapes
+        Of the tensors in the file.
+    path
+        For the message.
+
+    Raises
+    ------
+    WeightsError
+        It is.
+    """
+    held = sum(map(math.prod, shapes.values()))
+    asked = sum(one.numel() for one in (*network.parameters(), *network.buffers()))
+    if asked > 2 * held + _SPARE:
+        raise WeightsError(
+            f"{path} cannot be used: it describes a network of {asked / 1e6:,.0f} million numbers, "
+            f"and its weights are {held / 1e6:,.1f} million. It was not copied whole, or the "
+            "description is of another model."
+        )
+
+
+def _check_counts(file: Path, tensors: int) -> None:
+    """Refuse a configuration of more layers than there are tensors: even empty ones take memory."""
+    for key, value in _items(json.loads(file.read_bytes())):
+        numbers = value if isinstance(value, list) else [value]
+        total = sum(one for one in numbers if isinstance(one, int))
+        if total > tensors and _COUNTS.fullmatch(key):
+            raise WeightsError(
+                f"{file} is not used: it says {key}={total}, and the weights have {tensors} "
+                "tensors. Get both again from where they came."
+            )
 
 
 def _check_config(file: Path) -> None:

@@ -233,6 +233,7 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 
 def _pickled(path: Path) -> dict[str, tuple[int, ...]]:
     torch = need("torch", "sam", path.name)
+    _check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of pickles that are refused anyway
@@ -264,6 +265,23 @@ def _pickled(path: Path) -> dict[str, tuple[int, ...]]:
             f"names, as torch.save(model.state_dict(), ...) writes them{inside}."
         )
     return {str(name): tuple(one.shape) for name, one in state.items() if hasattr(one, "shape")}
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse a checkpoint that is compressed: a megabyte could unpack to gigabytes.
+
+    torch stores tensors as they are, but unpacks whatever it is given.
+    """
+    entries: list[zipfile.ZipInfo] = []
+    # what is no archive, or a damaged one, is for torch to tell
+    nothing = suppress(OSError, ValueError, zipfile.BadZipFile, NotImplementedError)
+    with nothing, zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if any(one.compress_type != zipfile.ZIP_STORED for one in entries):
+        raise WeightsError(
+            f"{path} is not opened: it is a compressed archive, which torch.save() does not write. "
+            "Unpack it if it holds the checkpoint, or get the checkpoint itself."
+        )
 
 
 def _begins_as_checkpoint(path: Path) -> bool:

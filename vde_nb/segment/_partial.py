@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from vde_nb._lock import lock_file
 from vde_nb._write import write_atomically
 from vde_nb.errors import OutputError
 
@@ -39,28 +39,11 @@ def locked_part(target: Path, wait: Callable[[], object]) -> Iterator[IO[bytes]]
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     while True:
         with open(os.open(part, flags, 0o644), "r+b", buffering=0) as file:  # noqa: PTH123
-            while not _lock(file):
+            while not lock_file(file):
                 wait()
             if _is(file, part):  # and was not moved to its place by whoever had it before
                 yield file
                 return
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Lock `file` until it is closed; True also where the file system knows no locks."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(1 << 40)  # where nothing will be written: a locked byte cannot be read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
-    return True
 
 
 def _is(file: IO[bytes], path: Path) -> bool:

@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._buffers import empty, zeros
 from vde_nb.detect import Box
 from vde_nb.errors import SettingError
 from vde_nb.segment.base import Outline, Prompt, Scene
@@ -171,7 +172,11 @@ def _checked(prompt: Prompt, height: int, width: int) -> _Task:
     # Only a point is believed farther from what was detected than _GROWTH.
     reach = min(reach, max([_GROWTH, *away]))
     part = None if mask is None else mask[top - y : bottom - y, left - x : right - x]
-    kept = part.astype(np.uint8) if part is not None and part.any() else None
+    kept = (
+        part.astype(np.bool_, copy=False).view(np.uint8)
+        if part is not None and part.any()
+        else None
+    )
     x, y = max(0, left - reach), max(0, top - reach)
     frame = (x, y, min(width, right + reach) - x, min(height, bottom + reach) - y)
     on = [(px, py, 1) for px, py in positive]
@@ -207,8 +212,9 @@ class _Crop:
             edge = math.ceil(_GROWTH / self.scale)
             pad = round(edge * self.scale)
             held = self._placed(others, pad)
-            self.foreign = held[pad:-pad, pad:-pad] & (1 - self.detected)
             theirs = _distance(1 - _resized(held, size[0] + 2 * edge, size[1] + 2 * edge))
+            self.foreign = held[pad:-pad, pad:-pad]
+            np.greater(self.foreign, self.detected, out=self.foreign.view(np.bool_))
             theirs = theirs[edge:-edge, edge:-edge] * self.scale
             self.allowed &= (theirs > outside) | (self.mask > 0)
             self.free &= theirs > 3
@@ -220,7 +226,7 @@ class _Crop:
         """The masks of tasks in this frame grown by `pad`, united."""
         x, y, w, h = self.frame
         x, y, w, h = x - pad, y - pad, w + 2 * pad, h + 2 * pad
-        held = np.zeros((h, w), np.uint8)
+        held = zeros((h, w), np.uint8)
         for mask, left, top in ((task.mask, task.box[0] - x, task.box[1] - y) for task in tasks):
             if mask is not None:
                 part = mask[max(0, -top) : max(0, h - top), max(0, -left) : max(0, w - left)]
@@ -335,13 +341,14 @@ class _Crop:
         found = self._cut() if self.changed else None
         note = ""
         if found is not None:
-            whole = np.asarray(cv2.resize(found * np.uint8(255), self.frame[2:]), np.uint8)
+            whole = empty(self.detected.shape, np.uint8)
+            cv2.resize(found * np.uint8(255), self.frame[2:], whole)
             whole >>= np.uint8(7)
         else:
             note = _KEPT_PROMPT if self.task.mask is None else _KEPT_MASK
             found, whole = self.mask & (1 - self.off), self.detected.copy()
         if self.foreign is not None:
-            whole &= 1 - self.foreign
+            np.greater(whole, self.foreign, out=whole.view(np.bool_))
         whole = self._draw(self._draw(whole, self.task.off, 0), self.task.on, 1)
         if not whole.any():
             whole = self.detected
@@ -353,14 +360,18 @@ class _Crop:
             contrast = cv2.mean(self.evidence, found)[0] - cv2.mean(self.evidence, around)[0]
             agreement = np.count_nonzero(found & self.mask) / (np.count_nonzero(found) or 1)
             score = max(0.0, float(contrast)) / 255 * (1 + float(agreement)) / (4 if note else 2)
-        return Outline(box, whole[top : top + h, left : left + w] > 0, score, note)
+        mask = empty((h, w), np.bool_)
+        np.greater(whole[top : top + h, left : left + w], 0, out=mask)
+        return Outline(box, mask, score, note)
 
 
 def _resized(mask: UInt8, width: int, height: int) -> UInt8:
     """A mask at a smaller scale; what is touched counts, so that nothing thin is lost."""
     reach = math.ceil((mask.shape[1] / width - 1) / 2)
-    grown = cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    return np.asarray(cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    if reach:
+        window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+        mask = np.asarray(cv2.dilate(mask, window, empty(mask.shape, np.uint8)), np.uint8)
+    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _distance(mask: UInt8) -> Float32:

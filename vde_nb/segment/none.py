@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vde_nb._buffers import empty
 from vde_nb.segment.base import Outline, Prepared, Prompt, Scene
 
 __all__ = ["KeepMask"]
@@ -33,5 +34,6 @@ class KeepMask:
             box = (x, y, 1, 1)
         mask = prompt.mask
         if mask is None:
-            mask = np.ones((box[3], box[2]), np.bool_)
+            mask = empty((box[3], box[2]), np.bool_)
+            mask.fill(True)
         return Outline(box, mask, 1.0)

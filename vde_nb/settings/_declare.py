@@ -21,7 +21,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
     >>> nearest("treshold", ["threshold", "thresholds", "fit"])
     "'threshold' or 'thresholds'"
     """
-    close = difflib.get_close_matches(str(word), sorted(words), n=3, cutoff=0.6)
+    # A word out of a file may be of any length, and no name is so long.
+    close = difflib.get_close_matches(str(word)[:100], sorted(words), n=3, cutoff=0.6)
     return " or ".join(repr(item) for item in close)
 
 

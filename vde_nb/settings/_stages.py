@@ -33,6 +33,15 @@ class ImageSettings(StageSettings):
         unit="MP",
         advanced=True,
     )
+    memory_limit: int = setting(
+        2048,
+        "Memory the comparison of large pictures may take beyond the pictures themselves; what "
+        "needs more lies in scratch files, and comes to the same result.",
+        low=64,
+        high=1_000_000,
+        unit="MB",
+        advanced=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ _DECLARATION = re.compile(
 )
 #: What a pattern such as ``{ a, b: [c] }`` declares: a and c.
 _BOUND = re.compile(r"[A-Za-z_$][\w$]*(?![\w$]|\s*:)")
-_STYLES = ("viewer.css", "parts.css", "controls.css")
+_STYLES = ("viewer.css", "parts.css", "gallery.css", "controls.css")
 
 
 class BundleError(RuntimeError):

@@ -12,7 +12,7 @@ const VIEW_SETTLES = 250;
  *
  * @param {object} store
  * @param {object} link from link.js
- * @param {{seq: number, edits: number, viewPending: boolean}} sent what protocol.js must know
+ * @param {{seq: number, edits: number, selects: number, viewPending: boolean}} sent what protocol.js must know
  * @param {{picture: function(Uint8Array): Promise<ImageBitmap>}} tools
  * @returns {function(): void} stops timers
  */
@@ -62,9 +62,10 @@ export function addActions(store, link, sent, tools) {
     },
 
     select(number) {
-      if (number === state.selected) return;
+      if (number === state.selected || state.leaving >= 0) return;
       store.set({ selected: number });
-      send("select", { number });
+      sent.selects += 1;
+      send("select", { number, seq: sent.selects });
     },
 
     hover(number) {
@@ -96,17 +97,24 @@ export function addActions(store, link, sent, tools) {
     refine: (number) => send("refine", { number }),
 
     review(number, change) {
-      const { result } = state;
-      if (!result) return;
+      const { result, pair } = state;
+      if (!result || state.leaving >= 0) return;
       const anomalies = result.anomalies.map((one) =>
         one.number === number ? { ...one, ...change } : one,
       );
       store.set({ result: { ...result, anomalies }, unsaved_reviews: host.static });
-      send("review", { number, ...change });
+      send("review", { number, token: pair?.token, ...change });
     },
 
     cancel: () => send("cancel"),
-    goto: (index) => send("goto", { index }),
+    goto(index) {
+      store.set({ leaving: state.filmstrip.index });
+      send("goto", { index });
+    },
+    /** `change` may hold `marked` and `comment`, of a pair of a run. */
+    reviewPair: (index, change) => send("pair_review", { index, ...change }),
+    exportReviews: (form) => send("export_reviews", { form }),
+    wantThumbs: (indices) => send("thumbs", { indices }),
     compareAll: (on) => send("compare_all", { on }),
 
     explain(on) {

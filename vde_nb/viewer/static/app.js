@@ -5,6 +5,7 @@ import { createPictures } from "./pictures.js";
 import { mountStage } from "./stage.js";
 import { mountTable } from "./table.js";
 import { mountFilmstrip } from "./filmstrip.js";
+import { mountGallery } from "./gallery.js";
 import { mountExplain } from "./explain.js";
 import { mountPrompts } from "./prompts.js";
 import { mountToolbar } from "./toolbar.js";
@@ -36,6 +37,7 @@ export function mountApp(el, store) {
     tabindex: "-1",
   });
   if (store.host.static) root.classList.add("vde-static-host");
+  const run = make("div", { class: "vde-run" });
   const top = make("div", { class: "vde-top" });
   const stage = make("div", { class: "vde-stage-box" });
   const tools = make("div", { class: "vde-tools-box" });
@@ -47,7 +49,7 @@ export function mountApp(el, store) {
   const aside = make("div", { class: "vde-aside" }, table);
   const body = make("div", { class: "vde-body" }, column, aside);
   const strips = make("div", { class: "vde-strips" });
-  root.append(top, body, strips);
+  root.append(run, top, body, strips);
   el.append(root);
   // Undone last: parts take back what they added before.
   cleanup.add(() => root.remove());
@@ -78,6 +80,7 @@ export function mountApp(el, store) {
   mounted(mountExplain, strips);
   mounted(mountHelp, root);
   if (!store.host.static) mounted(mountDrop, root);
+  if (!store.host.static) mounted(mountGallery, run, { stage: () => stage.querySelector(".vde-stage") });
   if (!store.host.static) mounted(mountPrompts, tools);
   cleanup.add(emptyStage(stage, store));
 

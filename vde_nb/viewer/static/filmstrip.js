@@ -4,10 +4,16 @@ import { partIcon } from "./part_icons.js";
 import { createCurve } from "./curve.js";
 import { filmStatusText, frameLines } from "./frame_words.js";
 import { timeStyle, timeText } from "./frame_times.js";
+import { galleryPlaces, galleryStep } from "./gallery_words.js";
 import { shortName } from "./names.js";
 
 /** A key that is held down walks on; the kernel is asked for where it stops. */
 const FILM_SETTLES = 180;
+
+/** Frames from which on only pictures in sight are asked for, one after the other. */
+const FILM_LONG = 200;
+/** Frames beyond the sight whose pictures are asked for, too. */
+const FILM_AHEAD = 6;
 
 /**
  * Where a key leads in a row of `count`.
@@ -44,7 +50,7 @@ export function mountFilmstrip(parent, store) {
       class: "vde-button vde-icon-button",
       title: label,
       "aria-label": label,
-      onclick: () => go(state.filmstrip.index + by),
+      onclick: () => go(galleryStep(places(), state.filmstrip.index, by)),
     });
     button.append(partIcon(name));
     return button;
@@ -61,6 +67,10 @@ export function mountFilmstrip(parent, store) {
   const root = make("section", { class: "vde-film", "aria-label": "Pairs of pictures" });
   parent.append(root);
   const frames = [];
+  let asked = 0;
+  const isShort = () => !state.gallery && state.filmstrip.items.length <= FILM_LONG;
+  const places = () =>
+    galleryPlaces(state.filmstrip.items, state.gallery ? state.film_filter : "all", state.filmstrip.index);
   const centres = () =>
     frames.map(({ element }) => element.offsetLeft - list.offsetLeft + element.offsetWidth / 2);
   const at = () => (focusIndex >= 0 ? focusIndex : state.filmstrip.index);
@@ -96,11 +106,12 @@ export function mountFilmstrip(parent, store) {
     let last = [];
     return {
       element,
-      update(item, { chosen, tabStop, total, style }) {
+      update(item, { chosen, tabStop, total, style, shown }) {
         // Thousands of frames hear of each other's results: those that are the same do nothing.
-        const next = [item, chosen, tabStop, total, style.date, style.seconds];
+        const next = [item, chosen, tabStop, total, style.date, style.seconds, shown];
         if (next.every((value, at) => value === last[at])) return;
         last = next;
+        setHidden(element, !shown);
         // Without a picture nothing is asked for: an empty address would be the page's own.
         if (!item.thumb) picture.removeAttribute("src");
         else if (picture.getAttribute("src") !== item.thumb) picture.src = item.thumb;
@@ -109,10 +120,13 @@ export function mountFilmstrip(parent, store) {
         setText(name, timeText(item.time, style) || shortName(item.name, 13));
         setText(status, filmStatusText(item));
         element.classList.toggle("vde-film-outdated", Boolean(item.outdated));
+        element.classList.toggle("vde-film-reviewed", Boolean(item.reviewed));
+        element.classList.toggle("vde-film-failing", item.verdict === "fail");
         if (shownMark !== item.status) mark.replaceChildren(partIcon(item.status));
         shownMark = item.status;
         element.dataset.status = item.status;
-        const [called, ...known] = frameLines(item, state.filmstrip.curve?.level);
+        const { curve, level } = state.filmstrip;
+        const [called, ...known] = frameLines(item, curve?.level ?? level);
         element.title = `${called}: ${known.join(", ")}`;
         element.setAttribute("aria-label", `${index + 1} of ${total}: ${element.title}`);
         element.setAttribute("aria-selected", String(chosen));
@@ -135,17 +149,23 @@ export function mountFilmstrip(parent, store) {
       list.append(frame.element);
     }
     const stop = at();
+    const shown = places();
+    const isShown = new Set(shown);
     const style = timeStyle(items);
     items.forEach((item, place) => {
       const how = { chosen: place === index, tabStop: place === stop, total: items.length, style };
+      how.shown = isShown.has(place);
       frames[place].update(item, how);
     });
-    previous.disabled = index <= 0;
-    next.disabled = index >= items.length - 1;
-    setText(place, `${index + 1} / ${items.length}`);
-    place.setAttribute("aria-label", `Pair ${index + 1} of ${items.length}`);
+    previous.disabled = galleryStep(shown, index, -1) < 0;
+    next.disabled = galleryStep(shown, index, 1) < 0;
+    setText(place, `${shown.indexOf(index) + 1} / ${shown.length}`);
+    place.setAttribute("aria-label", `Pair ${shown.indexOf(index) + 1} of ${shown.length}`);
+    // A run has its own, above the pictures.
+    setHidden(steps, Boolean(state.gallery));
     showSweep();
     bringFrame(stop);
+    askSoon();
     // Results of a series come faster than anybody looks.
     drawing ||= requestAnimationFrame(() => {
       drawing = 0;
@@ -167,6 +187,23 @@ export function mountFilmstrip(parent, store) {
     meter.title = `${sweep.done} of ${sweep.total} compared`;
   }
 
+  /** Pictures of a long strip, or of a run, are asked for where they are in sight. */
+  function askSoon() {
+    if (isShort() || asked) return;
+    asked = setTimeout(() => {
+      asked = 0;
+      const wide = frames.find(({ element }) => !element.hidden)?.element.offsetWidth;
+      if (!wide) return;
+      const { items } = state.filmstrip;
+      const shown = places();
+      const first = Math.floor(list.scrollLeft / wide) - FILM_AHEAD;
+      const last = Math.ceil((list.scrollLeft + list.clientWidth) / wide) + FILM_AHEAD;
+      const wanted = shown.slice(Math.max(0, first), last).filter((at) => !items[at].thumb);
+      if (wanted.length) actions.wantThumbs(wanted);
+    }, 120);
+  }
+  cleanup.listen(list, "scroll", askSoon, { passive: true });
+
   /** Scrolls the strip, never the page around it. */
   function bringFrame(index) {
     const element = frames[index]?.element;
@@ -179,14 +216,14 @@ export function mountFilmstrip(parent, store) {
   /** Follows a key in the strip or on the curve; the focus goes along in the strip. */
   function walk(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { items } = state.filmstrip;
+    const shown = places();
     const from = at();
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       go(from);
       return;
     }
-    const to = filmKeyTarget(event.key, from, items.length);
+    const to = shown[filmKeyTarget(event.key, shown.indexOf(from), shown.length)] ?? -1;
     if (to < 0) return;
     event.preventDefault();
     if (to === from) return;
@@ -200,8 +237,9 @@ export function mountFilmstrip(parent, store) {
   const sizes = new ResizeObserver(() => bringFrame(state.filmstrip.index));
   sizes.observe(list);
   cleanup.add(
-    store.on("filmstrip", show),
+    store.on(["filmstrip", "film_filter", "gallery"], show),
     () => clearTimeout(timer),
+    () => clearTimeout(asked),
     () => sizes.disconnect(),
     () => cancelAnimationFrame(drawing),
     curve.destroy,

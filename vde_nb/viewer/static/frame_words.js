@@ -36,6 +36,8 @@ export function frameLines(item, level = 1) {
     lines.push(`Score ${scoreText(score)}, ${score > level ? "above" : "below"} the level`);
   }
   lines.push(filmStatusText(item) + (item.outdated ? " (with other settings)" : ""));
+  if (item.verdict) lines.push(item.verdict === "fail" ? "fails the rule of the run" : "passes");
+  if (item.reviewed && item.status !== "reviewed") lines.push("reviewed");
   if (item.note) lines.push(plainName(item.note));
   return lines;
 }

@@ -29,7 +29,8 @@ const HELP_GROUPS = [
       ["Click", "choose a region; in the table it is zoomed to"],
       ["↓ ↑, J K", "next, previous"],
       ["A  R  U", "accept, reject, take the verdict back"],
-      ["L, Enter", "in the table: give another type, zoom to it"],
+      ["T  C", "give another type (in the table also L), note something"],
+      ["Enter", "zoom to it"],
     ],
   ],
   [
@@ -37,6 +38,14 @@ const HELP_GROUPS = [
     [
       ["← →", "in the strip or on the curve: the pair before, the next"],
       ["Home, End", "the first, the last"],
+    ],
+  ],
+  [
+    "Run",
+    [
+      [".  ,", "the next pair that is shown, the one before; also Shift + J, K"],
+      ["D", "done with this pair: on to the next"],
+      ["C", "with no region chosen: a note on the pair"],
     ],
   ],
   [
@@ -73,7 +82,8 @@ export function mountHelp(root, store) {
       onclick: close,
     });
     button.append(icon("close"));
-    const panes = HELP_GROUPS.filter(([title]) => !(store.host.static && title === "Tools")).map(
+    const means = { Tools: !store.host.static, Run: Boolean(state.gallery) };
+    const panes = HELP_GROUPS.filter(([title]) => means[title] ?? true).map(
       ([title, rows]) => {
         const list = make("dl", { class: "vde-help-list" });
         for (const [keys, what] of rows) {

@@ -32,6 +32,7 @@ const PLAIN_KEYS = [
   "explain",
   "panel_id",
   "active_prompt",
+  "gallery",
 ];
 
 /**
@@ -47,7 +48,7 @@ export function connect(store, tools = {}) {
   const picture = tools.picture ?? decodePicture;
   const assembly = createAssembly();
   const link = createLink(store);
-  const sent = { seq: 0, edits: 0, viewPending: false };
+  const sent = { seq: 0, edits: 0, selects: 0, viewPending: false };
   const newest = {}; // key -> token of the blob that is wanted
   let epoch = 0;
   let chain = Promise.resolve();
@@ -201,6 +202,12 @@ export function connect(store, tools = {}) {
     for (const key of PLAIN_KEYS) {
       if (key in patch) next[key] = patch[key];
     }
+    // Who walks quickly from region to region is not set back to one chosen before.
+    if ("selected" in next) {
+      const seen = patch.selected_seq ?? sent.selects;
+      if (seen < sent.selects) delete next.selected;
+      sent.selects = Math.max(sent.selects, seen);
+    }
     if ("explain" in next && next.explain === null) {
       for (const stage of state.explain?.stages ?? []) stage.bitmap.close?.();
     }
@@ -217,7 +224,10 @@ export function connect(store, tools = {}) {
       if (state.active_prompt > last) next.active_prompt = last;
     }
     if ("progress" in patch) next.progress = withStart(patch.progress);
-    if (patch.filmstrip) next.filmstrip = withThumbs(patch.filmstrip, state.filmstrip);
+    if (patch.filmstrip) next.filmstrip = newStrip(patch.filmstrip, state.filmstrip);
+    if (next.filmstrip && next.filmstrip.index !== state.leaving) next.leaving = -1;
+    // Python says which pairs a run opens with; from then on the person does.
+    if (patch.gallery && patch.gallery.run !== state.gallery?.run) next.film_filter = patch.gallery.filter;
     store.set(next);
   };
 
@@ -270,6 +280,15 @@ export function connect(store, tools = {}) {
   };
   store.onDestroy(stop);
   return stop;
+}
+
+/** A strip as it was sent: all of it, or, of a long one, the frames that are not as they were. */
+function newStrip(next, old) {
+  if (next.items) return withThumbs(next, old);
+  const { changed = [], ...rest } = next;
+  const items = changed.length ? [...old.items] : old.items;
+  for (const [index, item] of changed) items[index] = { ...item, thumb: old.items[index]?.thumb ?? null };
+  return { ...rest, items };
 }
 
 /** A new filmstrip that keeps the thumbs of the old one; those not used any more are freed. */

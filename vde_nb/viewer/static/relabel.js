@@ -7,7 +7,8 @@ const OTHER = "\u0000other";
  * @param {object} store
  * @param {object} region
  * @param {function(): void} closed after saving or leaving
- * @returns {{element: HTMLElement, focus: function(): void, number: number}}
+ * @returns {{element: HTMLElement, focus: function(string=): void, number: number}} `focus("note")`
+ *   begins with the note
  */
 export function createRelabel(store, region, closed) {
   const { state, actions } = store;
@@ -76,5 +77,6 @@ export function createRelabel(store, region, closed) {
     event.preventDefault();
   });
   showOther();
-  return { element, focus: () => select.focus({ preventScroll: true }), number: region.number };
+  const focus = (field = "") => (field === "note" ? comment : select).focus({ preventScroll: true });
+  return { element, focus, number: region.number };
 }

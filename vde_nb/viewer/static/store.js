@@ -64,6 +64,11 @@ export function initialState() {
     error: null,
     link: "live",
     filmstrip: { items: [], index: 0 },
+    // A run whose pairs are the strip's, and which of them are shown.
+    gallery: null,
+    film_filter: "all",
+    // Place of the pair that is being left: what is on the stage is no longer what Python means.
+    leaving: -1,
     explain: null,
     explaining: false,
     announce: "",

@@ -83,6 +83,7 @@ export function mountTable(parent, store) {
   const count = make("span", { class: "vde-table-count" });
   const reviewed = make("span", { class: "vde-table-reviewed" });
   const foot = make("div", { class: "vde-table-foot" }, count, reviewed);
+  let pairShown = null;
   const root = make("section", { class: "vde-table", "aria-label": "Regions" });
   root.append(bar.element, scroll, empty, foot);
   parent.append(root);
@@ -104,6 +105,9 @@ export function mountTable(parent, store) {
 
   /** The list itself may have changed. */
   function refresh() {
+    const token = state.pair?.token ?? null;
+    if (token !== pairShown) setCurrent(0); // another pair is gone through from its first region
+    pairShown = token;
     const all = state.result?.anomalies ?? [];
     shown = sortRegions(filterRegions(all, filter), sorting);
     const at = indexOf(current);
@@ -233,7 +237,7 @@ export function mountTable(parent, store) {
   function setCurrent(number) {
     current = number;
     const index = indexOf(number);
-    if (index >= 0) currentIndex = index;
+    if (index >= 0 || !number) currentIndex = index;
   }
 
   /** Choose a region, and take the focus along if a row has it. */
@@ -273,7 +277,7 @@ export function mountTable(parent, store) {
     if (region) actions.zoomTo(region.box);
   }
 
-  function openEditor(number) {
+  function openEditor(number, field = "") {
     const region = byNumber(number);
     if (!region || host.static || state.link === "gone" || indexOf(number) < 0) return;
     closeEditor();
@@ -284,7 +288,7 @@ export function mountTable(parent, store) {
     });
     placeButtons();
     rows.get(number)?.element.classList.add("vde-editing");
-    editor.focus();
+    editor.focus(field);
   }
 
   function closeEditor() {
@@ -311,7 +315,8 @@ export function mountTable(parent, store) {
     else if (key === "r") review(number, "rejected");
     else if (key === "u") review(number, null);
     // On the stage L opens the layers.
-    else if (key === "l" && inTable) openEditor(number);
+    else if ((key === "l" && inTable) || key === "t") openEditor(number);
+    else if (key === "c") openEditor(number, "note");
     else return false;
     return true;
   }
@@ -344,7 +349,8 @@ export function mountTable(parent, store) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const { target } = event;
     const inTable = scroll.contains(target);
-    if (!inTable && !target.closest?.(".vde-stage, .vde-stage-box")) return;
+    // Who goes through a run reviews from wherever the last click was; Shift is for whole pairs.
+    if (state.gallery ? event.shiftKey : !inTable && !target.closest?.(".vde-stage, .vde-stage-box")) return;
     if (target.closest("input, select, textarea, [contenteditable]")) return;
     // A button does by Enter what it says.
     if (target.localName === "button" && (event.key === "Enter" || event.key === " ")) return;

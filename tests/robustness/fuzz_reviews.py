@@ -1,0 +1,6 @@
+"""Run ``python -m tests.robustness.fuzz_reviews --seconds 60``; see `harness`."""
+
+from tests.robustness.harness import main
+
+if __name__ == "__main__":
+    main("reviews")
