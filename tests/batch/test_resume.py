@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.batch.small import (
 )
 from vde_nb.batch import _job, _journal, compare_many
 from vde_nb.batch._journal import hold
+from vde_nb.batch._loop import Loop
 from vde_nb.errors import OutputError, SettingError
 
 #: Compares the pairs of a folder with slow workers.
@@ -307,3 +309,28 @@ def _is_alive(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_while_a_row_is_written_throws_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    written, write = [], Loop._write
+
+    def interrupted(self: Loop, row: Any, timings: Any) -> int:
+        written.append(row["id"])
+        now = len(written) == 3
+        if now and moment == "before":
+            raise KeyboardInterrupt
+        slot = write(self, row, timings)
+        if now:
+            raise KeyboardInterrupt
+        return slot
+
+    monkeypatch.setattr(Loop, "_write", interrupted)
+    run = tmp_path / "run"
+    with ThreadPoolExecutor(2) as threads, pytest.raises(KeyboardInterrupt):
+        compare_many(write_pairs(tmp_path / "in", 8), out=run, executor=threads, **FAST)
+    names = [row["id"] for row in journal_of(run)]
+    assert len(names) == len(set(names)), "nothing is written twice"
+    assert set(names) == {path.name for path in (run / "pairs").glob("*/*")}

@@ -75,6 +75,12 @@ class Crew:
         """
         raise NotImplementedError
 
+    def recover(self) -> None:
+        """Have the next :meth:`gather` hand back again what an interruption may have lost.
+
+        What the last call handed back comes once more; whoever asks knows what was finished.
+        """
+
     def cancel(self) -> None:
         """Forget the jobs that nobody has begun."""
 
@@ -124,6 +130,9 @@ class Futures(Crew):
 
     def __init__(self) -> None:
         self._out: dict[Future[Any], Job] = {}
+        #: Handed back by the last call of `gather`. Ctrl-C may come at any moment, and what has
+        #: been computed is always in one of the two.
+        self._taken: dict[Future[Any], Job] = {}
         # Filled by the executor's own thread. Asking many futures at once whether one of them is
         # done would cost more than small jobs do.
         self._back: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
@@ -138,8 +147,28 @@ class Futures(Crew):
         self._out[future] = job
         future.add_done_callback(self._back.put)
 
+    def _take(self, future: Future[Any]) -> Job | None:
+        """The job of a future that is done; None: it was cancelled."""
+        job = self._out.get(future)
+        if job is not None:
+            self._taken[future] = job
+            del self._out[future]
+        return job
+
+    def recover(self) -> None:
+        """Put back what was handed back last, and all that is done."""
+        for future, job in self._taken.items():
+            if not future.cancelled() and future.exception() is None:
+                self._out[future] = job
+        self._taken.clear()
+        self._returned(0)
+        for future in self._out:
+            if future.done():  # others put themselves there
+                self._back.put(future)
+
     def _returned(self, timeout: float | None) -> list[Future[Any]]:
         """Futures that are done; waits for one."""
+        self._taken.clear()
         found: list[Future[Any]] = []
         with suppress(queue.Empty):
             if timeout != 0:
@@ -208,7 +237,7 @@ class Foreign(Futures):
         """What has come back. What is left of a broken executor is told once all has."""
         found: list[Finished] = []
         for future in self._returned(timeout):
-            job = self._out.pop(future, None)
+            job = self._take(future)
             if job is None:  # it was cancelled
                 continue
             try:

@@ -166,13 +166,19 @@ class Loop:
     def end(self) -> bool:
         """Forget what nobody has begun, and wait a little for the rest; whether all of it came."""
         self._tell = _nobody
+        self.crew.recover()
         self.crew.cancel()
         until = time.monotonic() + _GRACE
         while self.crew.in_flight and (left := until - time.monotonic()) > 0:
             for job, answer in self.crew.gather(min(left, 1.0)):
-                if "stop" not in answer:
+                if "stop" not in answer and not self._is_written(answer["row"]):
                     self._finish(job, answer)
         return not self.crew.in_flight
+
+    def _is_written(self, row: Row) -> bool:
+        """Whether the interruption came when a row had been written already."""
+        slot = self.journal.find(row["id"])
+        return slot is not None and self.journal.is_done(slot)
 
 
 def _identified(

@@ -173,7 +173,7 @@ class Processes(Futures):
         found: list[Finished] = []
         lost: list[Job] = []
         for future in self._returned(timeout if self._out else 0):
-            job = self._out.pop(future, None)
+            job = self._take(future)
             if job is None:  # it was cancelled
                 continue
             try:
