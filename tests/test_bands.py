@@ -11,6 +11,7 @@ import pytest
 from vde_nb import _bands
 from vde_nb._bands import Scratch, for_each_band, rows_for, tidy
 from vde_nb._buffers import budget, limited
+from vde_nb.stages import StageCache, Staged, Stages
 
 
 def test_every_row_is_worked_on_once() -> None:
@@ -110,3 +111,30 @@ def test_temporary_arrays_go_where_memory_is_short() -> None:
         tidy()
     assert where() is None
     assert scratch.get("a", (10,), np.uint8).size == 10
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pages_are_let_go_of_every_so_many_rows(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trimmed: list[str] = []
+    monkeypatch.setattr(_bands, "_workers", lambda: threads)
+    monkeypatch.setattr(_bands, "trim", lambda: trimmed.append(threading.current_thread().name))
+    for_each_band(lambda first, end: None, 70_000, 1000, 64)
+    assert len(trimmed) == 4, "70 megapixels"
+    trimmed.clear()
+    for_each_band(lambda first, end: None, 10_000, 1000, 64)
+    assert not trimmed
+
+
+def test_memory_is_tidied_after_every_stage_that_was_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tidied: list[None] = []
+    monkeypatch.setattr("vde_nb.stages.tidy", lambda: tidied.append(None))
+    stages = Stages(StageCache())
+    for expected in (1, 1):  # the second time it is found
+        stages("one", np.sqrt, Staged(4.0, "four"))
+        assert len(tidied) == expected
+    stages("two", np.sqrt, Staged(9.0, None))
+    assert len(tidied) == 2

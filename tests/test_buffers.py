@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextvars
 import errno
 import gc
+import mmap
 import os
 import pickle
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vde_nb import _buffers
-from vde_nb._buffers import empty, let_go, limited, room, trim, zeros
-from vde_nb._scratch_file import mapping_of
+from vde_nb import _bands, _buffers
+from vde_nb._buffers import empty, limited, room, trim, zeros
+from vde_nb._scratch_file import ScratchFile
 from vde_nb.errors import OutputError
 
 
@@ -76,7 +80,14 @@ def test_many_threads_never_share_memory() -> None:
 
 
 def mapped(array: np.ndarray) -> bool:
-    return mapping_of(array) is not None
+    """Whether an array lies in a scratch file."""
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if not isinstance(owner, memoryview):
+        return False
+    held = getattr(owner.obj, "_objects", None) or {}
+    return any(isinstance(one.obj, mmap.mmap) for one in held.values())
 
 
 def test_arrays_beyond_the_limit_lie_in_files_and_are_arrays_like_any_other() -> None:
@@ -99,7 +110,6 @@ def test_pages_given_back_keep_what_they_hold() -> None:
     with limited(1):
         array = empty((3000, 3000), np.uint8)
         array[:] = np.arange(3000, dtype=np.uint16)[:, None] % 251
-        let_go(array, None, np.zeros(3))
         trim()
         assert (array[:, 7] == np.arange(3000) % 251).all()
 
@@ -189,3 +199,165 @@ def test_systems_that_cannot_reserve_look_at_the_free_space(
         assert mapped(array) and int(array.sum()) == 3 * (2 << 20)
         with pytest.raises(OutputError, match="full"):
             empty((1 << 56,), np.uint8)
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+
+
+@needs_proc
+def test_many_arrays_share_few_files() -> None:
+    before = descriptors()
+    with limited(1):
+        arrays = [empty((1100, 1000), np.uint8) for _ in range(300)]
+        for number, array in enumerate(arrays):
+            array[:] = number % 251
+        assert descriptors() - before < 25
+        trim()
+    assert all((array == number % 251).all() for number, array in enumerate(arrays))
+    del arrays, array
+    gc.collect()
+    assert descriptors() == before, "the files go with the last array in them"
+
+
+def test_a_part_of_a_file_is_used_again_and_is_zero_where_that_is_asked_for() -> None:
+    with limited(1) as budget:
+        arrays = [empty((1 << 20,), np.uint8) for _ in range(8)]
+        for array in arrays:
+            array[:] = 9
+        places = {address(array) for array in arrays[4:6]}
+        kept = arrays[:4] + arrays[6:]
+        del arrays, array
+        again = zeros((2 << 20,), np.uint8)
+        assert address(again) in places, "two that touch are one part"
+        assert not again.any()
+        assert all((one == 9).all() for one in kept)
+        assert budget.mapped == 8 << 20
+
+
+def test_parts_of_a_file_never_overlap_whatever_the_order() -> None:
+    rng = np.random.default_rng(0)
+    file = ScratchFile(1 << 16)
+    used: dict[int, int] = {}
+    for _ in range(2000):
+        if used and rng.random() < 0.5:
+            first = list(used)[int(rng.integers(len(used)))]
+            file.give(first, used.pop(first))
+            continue
+        size = int(rng.integers(1, 9000))
+        part = file.take(size)
+        if part is None:
+            continue
+        first, clean = part
+        assert 0 <= first <= (1 << 16) - size
+        assert all(first + size <= one or one + length <= first for one, length in used.items())
+        if clean:
+            assert not any(file.mapping[first : first + size])
+        file.mapping[first : first + size] = b"x" * size
+        used[first] = size
+    for first, size in used.items():
+        file.give(first, size)
+    assert file.take(1 << 16) == (0, False), "nothing was lost"
+
+
+def test_threads_take_and_give_parts_of_one_file() -> None:
+    def work(seed: int) -> bool:
+        array = empty((1 << 20,), np.uint8)
+        array[:] = seed % 251
+        return bool((array == seed % 251).all())
+
+    with limited(1) as budget:
+        first = empty((1 << 20,), np.uint8)
+        with ThreadPoolExecutor(8) as pool:
+            runs = [pool.submit(contextvars.copy_context().run, work, i) for i in range(200)]
+        assert all(run.result() for run in runs)
+        del runs
+        gc.collect()
+        assert mapped(first) and budget.mapped == 1 << 20
+
+
+def test_too_many_open_files_is_not_told_as_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setenv("VDE_NB_SCRATCH", str(tmp_path))
+    monkeypatch.setattr("tempfile.TemporaryFile", none_left)
+    with limited(1), pytest.raises(OutputError, match="ulimit -n") as told:
+        empty((2 << 20,), np.uint8)
+    assert "Too many open files" in str(told.value) and "space" not in str(told.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="others know no folders of users")
+def test_a_home_folder_nobody_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VDE_NB_SCRATCH", "~nobody-of-this-name/x")
+    with limited(1), pytest.raises(OutputError, match=r"VDE_NB_SCRATCH.*~nobody-of-this-name/x"):
+        empty((2 << 20,), np.uint8)
+
+
+def ends_well(child: int) -> bool:
+    """Whether a forked child ends by itself, without an error."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status) == 0
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("which", ["arrays", "temporary arrays"])
+def test_a_fork_while_another_thread_holds_a_lock_can_work_on(which: str) -> None:
+    lock = _buffers._lock if which == "arrays" else _bands._everybody._lock
+    taken, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            taken.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait()
+    child = os.fork()
+    if child == 0:
+        try:
+            with limited(1):
+                empty((2 << 20,), np.uint8)[:] = 1
+                _bands.Scratch().get("a", (5,), np.uint8)
+                _bands.tidy()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    try:
+        assert ends_well(child)
+    finally:
+        leave.set()
+        thread.join()
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_writes_to_files_of_its_own() -> None:
+    with limited(1):
+        arrays = [empty((1 << 20,), np.uint8) for _ in range(5)]  # and room for three more
+        child = os.fork()
+        if child == 0:
+            try:
+                empty((1 << 20,), np.uint8)[:] = 7
+                os._exit(0)
+            finally:
+                os._exit(1)
+        mine = zeros((1 << 20,), np.uint8)
+        assert ends_well(child)
+        assert mapped(mine) and not mine.any()
+    assert len(arrays) == 5

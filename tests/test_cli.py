@@ -17,9 +17,10 @@ from PIL import Image
 
 import vde_nb
 from vde_nb import cli, samples
-from vde_nb._cli_settings import add_setting
+from vde_nb._cli_settings import add_setting, as_options
 from vde_nb.cli import main
-from vde_nb.settings import Declaration, declarations, resolve
+from vde_nb.methods import METHODS
+from vde_nb.settings import METHOD_DEFAULTS, Declaration, declarations, resolve
 
 ROOT = Path(vde_nb.__file__).parents[1]
 HEAVY = ("torch", "skimage", "matplotlib", "numba", "transformers", "dask", "sklearn", "pandas")
@@ -271,13 +272,27 @@ def test_help_has_every_setting_with_help_default_range_and_methods(run):
     flat = " ".join(out.split())
     for declared in declarations():
         assert re.search(rf"--{declared.name.replace('_', '-')}[ ,]", flat)
-        assert " ".join(declared.help.split()) in flat
+        assert " ".join(as_options(declared.help).split()) in flat
     assert set(export_names) <= set(flat.partition("instead: ")[2].split())
     assert "whole number from 0 to 255; default 50; used by hybrid, robust" in flat
     assert "--flow, --no-flow" in flat and "--align off|auto|translation|affine|homography" in flat
-    assert "in passes; default 2" in flat
+    assert "in passes; default 0 with robust, semantic, normality; else 2" in flat
+    assert "default 16 with robust, normality; 64 with semantic; else 100" in flat
+    assert "default auto with robust, semantic, normality; else off" in flat
+    assert not re.search(r"\bTrue\b|default (False|None)|\w=|\w\(\)", out.partition("align:")[2])
     titles = [line for line in out.splitlines() if line.endswith(":") and line[0] != " "]
     assert titles[2:] == [*("output:", "align:", "difference:", "detect:", "segment:", "advanced:")]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_defaults_in_the_help_are_those_that_are_used(run, method):
+    _, out, _ = run("compare", "--help")
+    flat = " ".join(out.split())
+    for name, value in METHOD_DEFAULTS.get(method, {}).items():
+        told = re.search(rf"--{name.replace('_', '-')} [^[]*\[(.*?)\]", flat)
+        default = told[1].partition("default ")[2].partition("; used by")[0]
+        named = [one for one in default.split("; ") if method in one]
+        assert (named or [default])[0].split()[0] == str(value)
 
 
 def test_a_setting_the_method_does_not_use_is_noted(run, pair):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 import vde_nb as vde
+from vde_nb import _cli_batch
 from vde_nb.cli import main
 
 
@@ -72,8 +74,12 @@ def test_a_rule_decides_the_exit_status(run, folders):
 def test_a_pair_that_cannot_be_compared_fails(run, folders):
     damage(folders)
     status, out, _ = run(*both(folders), *quick())
-    assert status == 1 and out.startswith("With errors: 1 could not be compared")
+    assert status == 1 and out.startswith("Failed: 1 could not be compared")
     assert "does not look like a picture" in out
+    told = json.loads(run(*both(folders), *quick(), "--json")[1])
+    assert told["failed"] and told["outcome"] == "Failed: 1 could not be compared"
+    _, again, _ = run(*both(folders), *quick(), "--fail-if", "major>9")
+    assert again.splitlines()[0] == out.splitlines()[0], "an error is told alike with a rule"
 
 
 def test_the_summary_is_json_for_scripts(run, folders):
@@ -99,14 +105,101 @@ def test_a_table_is_read_from_its_own_folder(run, folders, monkeypatch, tmp_path
     assert row["name"] == "the first" and row["files"] == ["results.json"]
 
 
+def test_many_errors_do_not_hide_what_changed(run, folders):
+    lines = ["reference,current"]
+    lines += [f"golden/gone{n}.png,today/a.png" for n in range(7)]
+    lines += ["golden/a.png,today/a.png", ",today/a.png"]
+    (folders / "pairs.csv").write_text("\n".join(lines) + "\n")
+    status, out, _ = run(folders / "pairs.csv", "--out", folders / "run", *quick())
+    told = out.splitlines()
+    assert status == 1 and "and 3 more; the page has all of them" in told
+    head, row = told[told.index("and 3 more; the page has all of them") + 2 :][:2]
+    assert head.split() == ["#", "severity", "type", "anomalies", "changed", "%", "name"]
+    assert row.split()[:3] == ["8", "major", "added_part"] and row.endswith("  today/a.png")
+    assert "\n\n\n" not in out, "one blank line between two blocks"
+
+
+def test_an_error_says_its_remedy_in_options_and_the_name_once(run, folders):
+    Image.new("RGB", (48, 128)).save(folders / "today" / "tall.png")
+    table = "reference,current\ngolden/a.png,today/tall.png\n,today/a.png\n"
+    (folders / "pairs.csv").write_text(table)
+    _, out, _ = run(folders / "pairs.csv", "--out", folders / "run", *quick())
+    assert "pass --fit crop" in " ".join(out.split()) and "--fit pad to show all of it" in out
+    assert "     2  pair 2\n        it has no reference" in out
+
+
+def test_pictures_without_a_partner_stand_in_the_first_lines(run, folders):
+    for name in ("lonely", "alone"):
+        (folders / "golden" / f"{name}.png").write_bytes(b"not looked at")
+    _, out, _ = run(*both(folders), *quick())
+    assert out.splitlines()[2] == "2 pictures without a partner of the same name"
+
+
+def test_another_scene_stands_in_the_first_lines(run, tmp_path):
+    for part, sample in (("golden", "board"), ("today", "tyre")):
+        (tmp_path / part).mkdir()
+        pair = vde.samples.load(sample)
+        Image.fromarray(np.asarray(pair.reference)).save(tmp_path / part / "a.png")
+    words = ("--workers", 0, "--segmenter", "none", "--fit", "pad")
+    _, out, _ = run(*both(tmp_path), *words)
+    (row,) = vde.open_run(tmp_path / "run").rows()
+    assert row["unlike"], "otherwise this shows nothing"
+    assert "1 pair does not look like the same scene" in out.splitlines()[0]
+
+
+def test_what_fails_by_the_rule_is_listed_though_nothing_changed(run, folders):
+    _, out, _ = run(*both(folders), *quick(), "--fail-if", "ssim <= 1")
+    assert out.startswith("Failed: 3 fail by the rule")
+    assert sum(line.split()[1:2] == ["fail"] for line in out.splitlines()) == 3
+
+
+def test_the_log_of_a_long_run_shows_how_far_it_is(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(_cli_batch.time, "monotonic", lambda: clock[0])
+    tell = _cli_batch._Lines()
+    for done in range(1, 101):  # a pair in two seconds
+        clock[0] += 2
+        tell(done, 100, {})
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "vde-nb: 5 of 100 pairs (5%), 10.0 s" and len(told) == 20
+    tell(101, 10_000, {})
+    clock[0] += 59
+    tell(102, 10_000, {})
+    assert capsys.readouterr().err == "", "too few, and too soon"
+    clock[0] += 1
+    tell(103, None, {})
+    assert capsys.readouterr().err == "vde-nb: 103 pairs, 4 min 20 s\n"
+
+
+def test_ctrl_c_is_answered_at_once(folders, monkeypatch, capfd):
+    from vde_nb.batch import _runner
+
+    told = []
+
+    def interrupted(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            told.append(capfd.readouterr().err)  # while the run still takes in what is finished
+
+    monkeypatch.setattr(_runner, "compare_many", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["batch", *map(str, both(folders))]) == 130
+    assert told == ["\nvde-nb: finishing what is being compared ...\n"]
+    assert signal.getsignal(signal.SIGINT) is before
+    assert "The same command goes on" in capfd.readouterr().err
+
+
 def test_the_same_command_goes_on_where_it_was(run, folders):
     first = run(*both(folders), *quick())
     status, out, _ = run(*both(folders), *quick())
     assert status == first[0] and "not again" in " ".join(out.split())
     status, out, err = run(*both(folders), *quick(), "--no-resume")
     assert (status, out) == (2, "") and err.startswith("vde-nb: error: ")
+    assert "--no-resume begins" in err and "resume=" not in err
     status, out, err = run(*both(folders), *quick(), "--threshold", 70)
     assert (status, out) == (2, "") and "threshold was" in err
+    assert "--out" in err and "out=" not in err
 
 
 def test_an_interrupted_run_says_how_to_go_on(run, folders, monkeypatch):
@@ -145,7 +238,14 @@ def test_a_setting_that_is_not_used_is_said(run, folders):
         (("golden", "today", "--out", "x", "--save", "pictures"), "'pictures' cannot be saved"),
         (("golden", "today", "--out", "x", "--method", "hybird"), "hybrid"),
         (("golden", "today", "--out", "x", "--treshold", "3"), "did you mean --threshold"),
-        (("nothing.csv", "--out", "x"), "nothing.csv"),
+        (("nothing.csv", "--out", "x"), "nothing.csv does not exist"),
+        (("nope", "nada", "--out", "x"), "nope and nada do not exist"),
+        (("golden", "", "--out", "x"), "'' does not exist"),
+        (("golden", "--out", "x"), "golden is one folder, which needs --method normality"),
+        (("golden/a.png", "--out", "x"), "neither a folder nor a table"),
+        (("golden", "today/a.png", "--out", "x"), "today/a.png is no folder"),
+        (("golden/a.png", "today/a.png", "--out", "x"), "vde-nb compare golden/a.png today/a.png"),
+        (("golden", "--method", "normality", "--out", "x"), "give its path as --model"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(run, folders, monkeypatch, words, told):
@@ -153,7 +253,7 @@ def test_what_cannot_be_is_told_in_one_line(run, folders, monkeypatch, words, to
     status, out, err = run(*words)
     assert (status, out) == (2, "") and told in err
     assert err.startswith("vde-nb: error: ") and err.count("\n") == 1
-    assert not (folders / "x").exists() or not list((folders / "x").glob("*.ndjson"))
+    assert not (folders / "x").exists()
 
 
 def test_a_scheduler_that_is_not_there_is_told(run, folders, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from vde_nb import _draw, compare, figure
 from vde_nb._buffers import budget, limited
 from vde_nb._png import png, png_of_rows
 from vde_nb.comparison import Comparison
-from vde_nb.export import _rle, _save
+from vde_nb.errors import OutputError
+from vde_nb.export import _interactive, _rle, _save
 from vde_nb.export._rle import decode, encode
 
 
@@ -99,6 +101,16 @@ def test_every_file_of_a_large_comparison_is_that_of_a_small_one(
     assert seen == [True]
 
 
+def test_a_scratch_folder_that_is_gone_is_an_error_that_names_it(
+    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_save, "LARGE", 1000)
+    monkeypatch.setenv("VDE_NB_SCRATCH", str(tmp_path / "gone"))
+    with pytest.raises(OutputError, match="VDE_NB_SCRATCH"):
+        comparison.save(tmp_path / "out", what="heatmap")
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_mask_of_an_anomaly_is_written_as_it_is(comparison: Comparison, tmp_path: Path) -> None:
     comparison.save(tmp_path, what="masks")
     for anomaly, path in zip(
@@ -134,3 +146,13 @@ def test_an_annotated_picture_may_lie_in_a_scratch_file(comparison: Comparison) 
         assert np.array_equal(usual, scratch)
     # it outlives the limit
     assert np.array_equal(usual, scratch)
+
+
+def test_a_report_of_a_huge_picture_does_not_count_at_every_threshold(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = json.loads(_interactive.data(comparison))
+    assert document["counts"][comparison.threshold] == len(comparison.anomalies)
+    monkeypatch.setattr(_interactive, "_MOST_COUNTED", 1000)
+    monkeypatch.setattr("vde_nb.viewer.payload.region_counts", None)  # and nothing asks it to
+    assert json.loads(_interactive.data(comparison))["counts"] is None

@@ -265,6 +265,28 @@ def test_a_picture_the_run_names_cannot_be_taken_for_a_pair_of_ones_own(
     assert panel.status == "error" and panel._pairs[0].loaded is None
 
 
+@pytest.mark.parametrize("way", ["side", "both"])
+def test_another_reference_can_be_opened_before_the_runs_pair_was_read(
+    site: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = Panel(run=site / "run", root=site, only="changed")
+    assert panel._pair is not None and panel._pair.loaded is None
+    if way == "side":
+        panel.open_side("reference", scene())
+    else:
+        panel.open(reference=scene())
+    panel.wait()
+    assert panel.status == "ready", panel.message
+    assert panel.run is None and len(panel.comparison.anomalies) == 4
+    panel.close()
+    monkeypatch.chdir(site)
+    panel = Panel(run=site / "run", root=site / "before", only="changed")
+    panel.open_side("reference", scene())
+    panel.wait()
+    assert "lies outside of" in panel.message, "the true reason"
+    panel.close()
+
+
 def test_arrays_are_not_kept_by_a_run(tmp_path: Path) -> None:
     run = vde.compare_many([(scene(), scene(1))], workers=0, progress=False, **HOW)
     panel = run.panel(root=tmp_path)
@@ -454,6 +476,72 @@ def test_broken_reviews_are_told_and_the_run_can_be_looked_at(site: Path, opened
     assert (site / "run/reviews.json").read_text() == "{}"
 
 
+def test_two_panels_on_one_pair_keep_what_the_other_said(site: Path, opened: Any) -> None:
+    mine, yours = opened(only="changed"), opened(only="changed")
+    mine.review_pair(comment="a note of mine")
+    yours.review_pair(reviewed=True)
+    said = stored(site)[mine.shown_row]
+    assert (said["comment"], said["marked"]) == ("a note of mine", True)
+    assert yours._strip()["gallery"]["pair"]["comment"] == "a note of mine"
+    mine.review(1, verdict="accepted")
+    yours.review(2, verdict="rejected")
+    yours.review(1, comment="yes")
+    said = stored(site)[mine.shown_row]
+    assert (said["marked"], len(said["regions"])) == (True, 2)
+    assert {(one["verdict"], one["comment"]) for one in said["regions"]} == {
+        *(("accepted", "yes"), ("rejected", ""))
+    }
+    assert [one.verdict for one in yours.comparison.anomalies[:2]] == ["accepted", "rejected"]
+    mine.ignore = [[150, 110, 5, 5]]
+    yours.prompts = [{"box": [40, 40, 30, 30], "points": []}]
+    mine.wait()
+    yours.wait()
+    mine.review(1, verdict=None)
+    said = stored(site)[mine.shown_row]
+    assert said["edits"]["ignore"] == [[150, 110, 5, 5]] and len(said["edits"]["prompts"]) == 1
+    assert sorted(str(one["verdict"]) for one in said["regions"]) == ["None", "rejected"]
+
+
+def test_the_last_of_two_panels_to_decide_a_region_makes_the_pair_reviewed(
+    site: Path, opened: Any
+) -> None:
+    mine, yours = opened(), opened()
+    for panel in (mine, yours):
+        goto(panel, "two.png")
+    mine.review(1, verdict="accepted")
+    yours.review(2, verdict="accepted")
+    yours.wait()
+    assert stored(site)[yours.shown_row]["reviewed"] is True
+
+
+def test_a_reviewed_pair_stays_so_when_its_region_is_ignored(site: Path, opened: Any) -> None:
+    panel = opened()
+    goto(panel, "one.png")
+    panel.review(1, verdict="rejected")
+    panel.ignore = [[0, 0, 80, 80]]
+    panel.wait()
+    assert not panel.comparison.anomalies and panel.frames[panel.index]["reviewed"]
+    assert stored(site)[panel.shown_row]["reviewed"] is True
+
+
+def test_a_pair_that_failed_here_is_among_the_errors(opened: Any) -> None:
+    panel = opened()
+    gallery = panel._gallery
+    gallery._only = "errors"
+    assert gallery.first == 0, "in the run"
+    gallery.pairs[0].known.row = {**gallery.pairs[0].known.row, "status": "clean"}
+    gallery.pairs[0].status = "clean"
+    gallery.pairs[3].status = "error"
+    assert gallery.first == 3, "as gallery_words.js has it"
+
+
+def test_the_keys_of_the_run_are_made_once(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = opened(only="changed")._gallery
+    keys = gallery.keys(gallery.choice)
+    monkeypatch.delattr("vde_nb.panel._gallery.Request")
+    assert gallery.keys(gallery.choice) == keys
+
+
 def test_the_export_has_what_was_said(site: Path, opened: Any) -> None:
     panel = opened(only="changed")
     panel.review(1, verdict="accepted", comment="=1")
@@ -475,12 +563,31 @@ def test_the_viewer_is_told_what_is_left(opened: Any) -> None:
     assert bar["pair"]["name"] == "four.png" and bar["pair"]["facts"].startswith("4 regions")
     items = viewer.state("filmstrip")["items"]
     assert [one["found"] for one in items] == ["error", "changed", "changed", "changed", "clean"]
-    viewer.say("pair_review", index=2, marked=True)
-    assert [one.get("reviewed", False) for one in viewer.state("filmstrip")["items"]] == [
-        *(False, False, True, False, False)
-    ]
-    viewer.say("pair_review", index=1, comment="a note")
+    viewer.say("pair_review", index=2, run=bar["run"], marked=True)
+    told = viewer.last("frame")
+    assert (told["index"], told["item"]["reviewed"], told["missing"]) == (2, True, 0)
+    viewer.say("pair_review", index=1, run=bar["run"], comment="a note")
     assert viewer.state("gallery")["pair"]["comment"] == "a note"
+    assert "reviewed" not in viewer.last("frame")["item"]
+
+
+def test_what_was_said_of_another_run_goes_nowhere(opened: Any, site: Path) -> None:
+    shutil.copytree(site / "run", site / "second")
+    panel = opened(only="changed")
+    viewer = watched(panel)
+    first = viewer.state("gallery")["run"]
+    panel.open_run(site / "second", only="changed")
+    panel.wait()
+    for run in (first, None):
+        viewer.say("pair_review", index=1, run=run, marked=True)
+        assert "Another run" in viewer.last("announce")["text"]
+    assert not list(site.glob("*/reviews.json"))
+    viewer.say("pair_review", index=1, run=viewer.state("gallery")["run"], marked=True)
+    assert (site / "second/reviews.json").exists() and not (site / "run/reviews.json").exists()
+    panel.open(scene(), scene(1))
+    panel.wait()
+    viewer.say("pair_review", index=0, run=first, marked=True)
+    assert not panel.message and "Another run" in viewer.last("announce")["text"]
 
 
 def test_a_verdict_that_comes_after_the_pair_has_changed_goes_nowhere(
@@ -512,7 +619,7 @@ def test_nonsense_of_a_viewer_is_shown_and_changes_nothing(
 ) -> None:
     panel = opened(only="changed")
     viewer = watched(panel)
-    viewer.say("pair_review", **content)
+    viewer.say("pair_review", run=viewer.state("gallery")["run"], **content)
     assert panel.message
     assert not (site / "run/reviews.json").exists()
 
@@ -559,11 +666,18 @@ def test_a_long_run_is_told_in_parts(opened: Any, site: Path) -> None:
     panel = opened()
     viewer = watched(panel)
     assert len(viewer.state("filmstrip")["items"]) == 450
+    before = len(viewer.all("state"))
     panel.review_pair(3, reviewed=True)
     panel.review_pair(7, reviewed=True)
+    assert [one["index"] for one in viewer.all("frame")] == [3, 7]
+    assert all(one["item"]["reviewed"] for one in viewer.all("frame"))
+    told = [set(one["patch"]) for one in viewer.all("state")[before:]]
+    assert told == [{"gallery"}] * 2, "none of the others are gone through"
+    panel.threshold = 51
+    panel.threshold = 50
+    panel.wait()
     told = viewer.state("filmstrip")
-    assert "items" not in told
-    assert [(at, one["reviewed"]) for at, one in told["changed"]] == [(7, True)]
+    assert "items" not in told and not {3, 7} & {at for at, _ in told["changed"]}, "told before"
     viewer.say("hello")
     assert len(viewer.state("filmstrip")["items"]) == 450, "a page that is loaded again"
 

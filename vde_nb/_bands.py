@@ -144,6 +144,11 @@ class _Everybody:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: weakref.WeakSet[_Named] = weakref.WeakSet()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
 
     def add(self, one: _Named) -> None:
         with self._lock:

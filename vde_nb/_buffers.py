@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-import mmap
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -24,27 +24,31 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vde_nb._scratch_file import give_back, map_file, mapping_of
+from vde_nb._scratch_file import ScratchFile
 
-__all__ = ["Budget", "budget", "empty", "let_go", "limited", "release", "room", "trim", "zeros"]
+__all__ = ["Budget", "budget", "empty", "limited", "release", "room", "trim", "zeros"]
 
 _LEAST = 1 << 20  # smaller arrays are the allocator's business
 _MOST_FREE = 256 << 20
 #: Part of a limit that large arrays may take: the rest is for what works on them.
 _SHARE = 0.75
+#: Arrays smaller than this share scratch files of up to this size.
+_SHARED_FILE = 64 << 20
+
+# Of the store and of all budgets. Reentrant: a collection may give memory back while this thread
+# is taking or counting some.
+_lock = threading.RLock()
 
 
 class _Store:
     """Blocks of memory nobody uses, by size."""
 
     def __init__(self) -> None:
-        # Reentrant: a collection may give a block back while this thread is taking one.
-        self._lock = threading.RLock()
         self._blocks: dict[int, list[npt.NDArray[np.uint8]]] = {}
         self.bytes = 0
 
     def take(self, size: int) -> npt.NDArray[np.uint8]:
-        with self._lock:
+        with _lock:
             blocks = self._blocks.get(size)
             if blocks:
                 self.bytes -= size
@@ -52,14 +56,14 @@ class _Store:
         return np.empty(size, np.uint8)
 
     def give(self, block: npt.NDArray[np.uint8], most: int = _MOST_FREE) -> None:
-        with self._lock:
+        with _lock:
             if self.bytes + block.size <= most:
                 self._blocks.setdefault(block.size, []).append(block)
                 self.bytes += block.size
 
     def clear(self, most: int = 0) -> None:
         """Give memory back to the system, the largest blocks first, down to `most` bytes."""
-        with self._lock:
+        with _lock:
             for size in sorted(self._blocks, reverse=True):
                 while self.bytes > most and self._blocks[size]:
                     self._blocks[size].pop()
@@ -67,8 +71,24 @@ class _Store:
                 if not self._blocks[size]:
                     del self._blocks[size]
 
+    def forget(self) -> None:
+        """Begin anew, whatever state this was left in."""
+        self._blocks = {}
+        self.bytes = 0
+
 
 _store = _Store()
+
+
+def _forget_after_fork() -> None:
+    """A thread that held the lock does not live on in a forked child, and left things half done."""
+    global _lock
+    _lock = threading.RLock()
+    _store.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 class Budget:
@@ -82,19 +102,16 @@ class Budget:
         Most bytes of main memory that large arrays may take.
     used, mapped
         Bytes of living arrays in main memory, and in scratch files.
-    most_mapped
-        The most that ever lay in scratch files at once.
     open
         Whether the work that is limited goes on.
     """
 
     def __init__(self, whole: int) -> None:
-        # Reentrant: a collection may give memory back while this thread is counting some.
-        self._lock = threading.RLock()
         self.whole, self.limit = whole, int(whole * _SHARE)
-        self.used = self.mapped = self.most_mapped = 0
+        self.used = self.mapped = 0
         self.open = True
-        self._mappings: list[weakref.ref[mmap.mmap]] = []
+        self._files: list[weakref.ref[ScratchFile]] = []
+        self._process = os.getpid()
 
     @property
     def held(self) -> int:
@@ -103,7 +120,7 @@ class Budget:
 
     def take(self, size: int) -> bool:
         """Count `size` bytes of main memory; False when they are beyond the limit."""
-        with self._lock:
+        with _lock:
             if self.used + size > self.limit:
                 return False
             self.used += size
@@ -115,25 +132,47 @@ class Budget:
 
     def give(self, block: npt.NDArray[np.uint8]) -> None:
         """Count the memory of an array that is gone."""
-        with self._lock:
+        with _lock:
             self.used -= block.size
             # As long as the work goes on, it has use for all it was allowed.
             most = max(_MOST_FREE, self.limit - self.used) if self.open else _MOST_FREE
         _store.give(block, most)
 
-    def map(self, size: int) -> mmap.mmap:
-        """`size` bytes of a scratch file."""
-        mapping = map_file(size)
-        with self._lock:
-            self.mapped += size
-            self.most_mapped = max(self.most_mapped, self.mapped)
-            self._mappings = [one for one in self._mappings if one() is not None]
-            self._mappings.append(weakref.ref(mapping))
-        weakref.finalize(mapping, self._unmapped, size).atexit = False
-        return mapping
+    def map(self, size: int) -> tuple[ctypes.Array[ctypes.c_ubyte], bool]:
+        """`size` bytes of a scratch file, and whether they are known to be 0."""
+        file, part = self._part(size)
+        first, clean = part
+        lease = (ctypes.c_ubyte * size).from_buffer(file.mapping, first)
+        # The file lives as long as a part of it: nothing else holds it.
+        weakref.finalize(lease, self._unmapped, file, first, size).atexit = False
+        return lease, clean
 
-    def _unmapped(self, size: int) -> None:
-        with self._lock:
+    def _part(self, size: int) -> tuple[ScratchFile, tuple[int, bool]]:
+        with _lock:
+            if self._process != os.getpid():
+                # A forked child shares these files with its parent, who hands out of them too.
+                self._files, self._process = [], os.getpid()
+            for file in self._living():
+                part = file.take(size)
+                if part is not None:
+                    self.mapped += size
+                    return file, part
+            # As large as what is there already, so that there are few, and none without need.
+            whole = max(size, min(_SHARED_FILE, self.mapped))
+        file = ScratchFile(whole)  # takes its time: others go on meanwhile
+        part = file.take(size)
+        assert part is not None
+        with _lock:
+            self.mapped += size
+            self._files = [weakref.ref(one) for one in (*self._living(), file)]
+        return file, part
+
+    def _living(self) -> list[ScratchFile]:
+        return [file for one in self._files if (file := one()) is not None]
+
+    def _unmapped(self, file: ScratchFile, first: int, size: int) -> None:
+        file.give(first, size)
+        with _lock:
             self.mapped -= size
 
     def close(self) -> None:
@@ -144,11 +183,10 @@ class Budget:
 
     def trim(self) -> None:
         """Let go of the pages of all scratch files; what they hold stays."""
-        with self._lock:
-            mappings = [one() for one in self._mappings]
-        for mapping in mappings:
-            if mapping is not None:
-                give_back(mapping)
+        with _lock:
+            files = self._living()
+        for file in files:
+            file.give_back()
 
 
 _budget: ContextVar[Budget | None] = ContextVar("vde_nb_budget", default=None)
@@ -215,7 +253,8 @@ def _array(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[npt.NDArray[An
     size = -(-count * kind.itemsize // _LEAST) * _LEAST
     now = _budget.get()
     if now is not None and not now.take(size):
-        return np.frombuffer(now.map(size), kind, count).reshape(shape), True
+        part, clear = now.map(size)
+        return np.frombuffer(memoryview(part), kind, count).reshape(shape), clear
     block = _store.take(size)
     if now is not None:
         now.make_room()
@@ -223,14 +262,6 @@ def _array(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[npt.NDArray[An
     lease = (ctypes.c_ubyte * block.size).from_buffer(block.data)
     weakref.finalize(lease, (now or _store).give, block).atexit = False
     return np.frombuffer(memoryview(lease), kind, count).reshape(shape), False
-
-
-def let_go(*arrays: npt.NDArray[Any] | None) -> None:
-    """Let go of the pages of arrays in scratch files until they are looked at again."""
-    for array in arrays:
-        mapping = None if array is None else mapping_of(array)
-        if mapping is not None:
-            give_back(mapping)
 
 
 def trim() -> None:

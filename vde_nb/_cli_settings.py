@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from vde_nb._console import say
 from vde_nb.errors import SettingError
-from vde_nb.settings import DEFAULT_METHOD, PRESETS, Declaration, declarations
+from vde_nb.settings import (
+    DEFAULT_METHOD,
+    METHOD_DEFAULTS,
+    PRESETS,
+    Declaration,
+    declarations,
+)
 
-__all__ = ["add_method", "add_setting", "add_settings", "folder_of", "given_settings"]
+__all__ = ["add_method", "add_setting", "add_settings", "as_options", "folder_of", "given_settings"]
+
+#: What messages and help texts say to those who write Python, and what it is called here.
+_WORDS = (
+    (r"\b(?:as|for|with) out=(?!\w)", "with --out"),
+    (r"\bresume=False\b", "--no-resume"),
+    (r"\bplugins=\[\.\.\.\]", "--plugin"),
+    (r",? or executor=ThreadPoolExecutor\(\)", ""),
+    (r"\bworkers=(\d+)", r"--workers \1"),
+    (r"\bvde_nb\.(?:features|segmenters)\(\) lists", "vde-nb weights list names"),
+    (r"; True means '\w+'", ""),
+    (
+        r"one fitted with vde_nb\.Normality\.fit\(\), or the path of a saved one",
+        "the path of one that vde-nb normality fit made",
+    ),
+    (
+        r"vde_nb\.Normality\.fit\([^)]*\), or the path of a saved one",
+        "give its path as --model; vde-nb normality fit makes one",
+    ),
+)
 
 
 def add_method(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +75,26 @@ def given_settings(options: argparse.Namespace, method: str) -> dict[str, Any]:
     return {one.name: getattr(options, one.name) for one in given}
 
 
+def as_options(text: str) -> str:
+    """Say in options what a message or a help text says in arguments of functions.
+
+    >>> as_options('pass fit="crop", or a larger min_area=')
+    'pass --fit crop, or a larger min_area='
+    """
+    for python, words in _WORDS:
+        text = re.sub(python, words, text)
+    return _assignments().sub(
+        lambda found: f"--{found['name'].replace('_', '-')} {found['value']}", text
+    )
+
+
+@cache
+def _assignments() -> re.Pattern[str]:
+    """Settings with a quoted word as their value: paths and names are seldom written like that."""
+    names = "|".join(("method", "preset", *(one.name for one in declarations())))
+    return re.compile(rf"(?<![\w-])(?P<name>{names})=(?P<quote>['\"])(?P<value>[\w.-]+)(?P=quote)")
+
+
 def folder_of(text: str) -> Path:
     """Read the name of a folder."""
     if not text:
@@ -61,9 +108,8 @@ def _option(declared: Declaration) -> str:
 
 def add_setting(group: argparse._ArgumentGroup, declared: Declaration) -> None:
     """Add the option of one setting."""
-    default = " ".join(map(str, declared.default)) if declared.many else declared.default
     unit = f", in {declared.unit}" if declared.unit else ""
-    facts = f"default {default}"
+    facts = f"default {_default(declared)}"
     how: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
     if declared.kind is not bool:
         word = {int: "N", float: "X", str: "NAME"}[declared.kind]
@@ -78,9 +124,39 @@ def add_setting(group: argparse._ArgumentGroup, declared: Declaration) -> None:
         _option(declared),
         dest=declared.name,
         default=argparse.SUPPRESS,  # what is not given is not there, so that presets show through
-        help=f"{declared.help} [{facts}]".replace("%", "%%"),
+        help=f"{as_options(declared.help)} [{facts}]".replace("%", "%%"),
         **how,
     )
+
+
+def _default(declared: Declaration) -> str:
+    """The default with each method that uses the setting, that of the default method first."""
+    from vde_nb.methods import METHODS
+
+    used = [name for name in METHODS if declared.methods is None or name in declared.methods]
+    used.sort(key=lambda name: name != DEFAULT_METHOD)
+    usual = _word(declared.default)
+    defaults: dict[str, list[str]] = {}
+    for method in used:
+        own = METHOD_DEFAULTS.get(method, {}).get(declared.name, declared.default)
+        defaults.setdefault(_word(own), []).append(method)
+    if len(defaults) == 1:
+        return next(iter(defaults))
+    told = [
+        f"{value} with {', '.join(methods)}"
+        for value, methods in defaults.items()
+        if value != usual
+    ]
+    return "; ".join([*told, f"else {usual}"] if usual in defaults else told)
+
+
+def _word(value: Any) -> str:
+    """A value as it is written behind its option."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return str(value) or "none"
 
 
 def _reader(declared: Declaration) -> Callable[[str], Any]:

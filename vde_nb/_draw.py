@@ -62,7 +62,7 @@ _TYPE_COLOURS: tuple[Colour, ...] = (
 #: What is taken for a shadow or a reflection has a colour of its own, and is hatched.
 _ENVIRONMENTAL_COLOUR: Colour = (153, 142, 195)
 
-#: Pixels that are tinted in one go.
+#: Pixels that are tinted, or reduced, in one go.
 _BAND = 2_000_000
 
 #: Start of the checksum that picks a type's colour; with this one the built-in types differ.
@@ -249,15 +249,21 @@ def reduce_map(values: UInt8, factor: int) -> UInt8:
 
     Blocks at the right and bottom edge may be smaller.
     """
-    rows = values[::factor].copy()
-    for start in range(1, factor):
-        more = values[start::factor]
-        np.maximum(rows[: len(more)], more, out=rows[: len(more)])
-    blocks = rows[:, ::factor].copy()
-    for start in range(1, factor):
-        more = rows[:, start::factor]
-        np.maximum(blocks[:, : more.shape[1]], more, out=blocks[:, : more.shape[1]])
-    return blocks
+    height, width = (math.ceil(side / factor) for side in values.shape)
+    out = np.empty((height, width), np.uint8)
+    step = max(1, _BAND // (values.shape[1] * factor))  # rows of blocks that are made at once
+    for first in range(0, height, step):
+        part = values[first * factor : (first + step) * factor]
+        rows = part[::factor].copy()
+        for start in range(1, factor):
+            more = part[start::factor]
+            np.maximum(rows[: len(more)], more, out=rows[: len(more)])
+        blocks = out[first : first + step]
+        blocks[...] = rows[:, ::factor]
+        for start in range(1, factor):
+            more = rows[:, start::factor]
+            np.maximum(blocks[:, : more.shape[1]], more, out=blocks[:, : more.shape[1]])
+    return out
 
 
 def reduce_anomaly(anomaly: Anomaly, factor: int) -> Anomaly:

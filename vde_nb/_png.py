@@ -25,7 +25,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ except ImportError:  # no build for this processor
 
 from vde_nb._bands import for_each_band
 
-__all__ = ["png", "png_of_rows"]
+__all__ = ["png", "png_of_rows", "write_png"]
 
 #: Filtered bytes per band: small enough for every core to get some, large enough to compress well.
 _BAND = 1 << 20
@@ -87,12 +87,28 @@ def png_of_rows(
     *,
     channels: int = 1,
 ) -> bytes:
-    """Encode a picture that is made while it is encoded, and need never exist as a whole.
+    """Encode a picture that is made while it is encoded; see :func:`write_png`."""
+    file = io.BytesIO()
+    write_png(file, height, width, rows_of, channels=channels)
+    return file.getvalue()
+
+
+def write_png(
+    file: BinaryIO,
+    height: int,
+    width: int,
+    rows_of: Callable[[int, int], npt.NDArray[Any]],
+    *,
+    channels: int = 1,
+) -> None:
+    """Write a picture into a file, band by band: neither it nor the file need exist as a whole.
 
     Parameters
     ----------
+    file
+        Opened for writing.
     height, width
-        Its size, 1 at least.
+        Size of the picture, 1 at least.
     rows_of
         Makes rows ``first`` to ``end``, as for :func:`png`; called from several threads.
     channels
@@ -100,7 +116,8 @@ def png_of_rows(
     """
     rows = max(1, _BAND // (width * channels + 1))
     head = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
-    file = _File(head)
+    file.write(b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head))
+    bands = _InOrder(file)
 
     def work(first: int, end: int) -> None:
         filtered = _filtered(rows_of(first, end), channels)
@@ -109,41 +126,37 @@ def png_of_rows(
         data = stream.compress(filtered.data)
         data += stream.flush(zlib.Z_FINISH if end == height else zlib.Z_SYNC_FLUSH)
         chunk = _chunk(b"IDAT", data if first else _ZLIB_HEAD + data)
-        file.add(first // rows, chunk, zlib.adler32(filtered.data), filtered.size)
+        bands.add(first // rows, chunk, zlib.adler32(filtered.data), filtered.size)
 
     for_each_band(work, height, width, rows)
-    return file.end()
+    file.write(_chunk(b"IDAT", struct.pack(">I", bands.checksum)) + _chunk(b"IEND", b""))
 
 
-class _File:
-    """A file whose bands come in any order, and are written as soon as it is their turn.
+class _InOrder:
+    """Bands that come in any order, and are written as soon as it is their turn.
 
-    So no more than a few of them wait, and there is one copy of what is written.
+    Attributes
+    ----------
+    checksum
+        Adler-32 of all that was filtered.
     """
 
-    def __init__(self, head: bytes) -> None:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[bytes, int, int]] = {}
         self._written = 0
-        self._checksum = 1
-        self._out = io.BytesIO()
-        self._out.write(b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head))
+        self.checksum = 1
 
     def add(self, number: int, chunk: bytes, checksum: int, size: int) -> None:
-        """Take a band, and the Adler-32 checksum of so many filtered bytes of it."""
+        """Take a band, and the checksum of so many filtered bytes of it."""
         with self._lock:
             self._waiting[number] = chunk, checksum, size
             while self._written in self._waiting:
                 chunk, checksum, size = self._waiting.pop(self._written)
-                self._out.write(chunk)
-                self._checksum = _adler32_combine(self._checksum, checksum, size)
+                self._file.write(chunk)
+                self.checksum = _adler32_combine(self.checksum, checksum, size)
                 self._written += 1
-
-    def end(self) -> bytes:
-        """The whole file."""
-        self._out.write(_chunk(b"IDAT", struct.pack(">I", self._checksum)))
-        self._out.write(_chunk(b"IEND", b""))
-        return self._out.getvalue()
 
 
 def _filtered(pixels: npt.NDArray[Any], step: int) -> npt.NDArray[np.uint8]:

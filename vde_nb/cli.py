@@ -21,7 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vde_nb import _cli_batch, _cli_cache, _cli_normality, _cli_weights
-from vde_nb._cli_settings import add_method, add_settings, folder_of, given_settings
+from vde_nb._cli_settings import (
+    add_method,
+    add_settings,
+    as_options,
+    folder_of,
+    given_settings,
+)
 from vde_nb._console import safe, say
 from vde_nb._version import __version__
 from vde_nb.errors import OutputError, SettingError, VdeError
@@ -98,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             import traceback
 
             say(safe(traceback.format_exc(), keep="\n"), to=sys.stderr, end="")
-        told = str(error).replace('fit="', '--fit "')  # the remedy in the words of this place
+        told = as_options(str(error))  # the remedy in the words of this place
         if isinstance(error, MemoryError):
             told = "There is not enough memory for pictures of this size."
         elif not isinstance(error, (VdeError, OSError)):

@@ -64,6 +64,7 @@ def row(number: int, **changes: Any) -> dict[str, Any]:
         "score": 0.3 + number % 60 / 100,
         "largest": None,
         "size": [1024, 768],
+        "unlike": False,
         "method": "robust",
         "outlined_by": "graphcut",
         "described_by": "",

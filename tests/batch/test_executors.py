@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -17,13 +18,16 @@ from tests.batch.small import (
     FAST,
     all_files,
     journal_of,
+    manifest_of,
     rows_of,
     small_pair,
     start_script,
+    wait_for,
     write_pairs,
 )
-from vde_nb.batch import compare_many
+from vde_nb.batch import _plan, compare_many
 from vde_nb.batch._executors import Broken, Foreign, Here, crew_of
+from vde_nb.batch._pool import Processes
 from vde_nb.errors import SettingError, VdeError
 
 #: Kills the process that meets a large region: once, or as long as a file is there.
@@ -237,3 +241,104 @@ def test_the_environment_of_this_process_stays_as_it_was(tmp_path: Path) -> None
     compare_many([small_pair(0)], workers=2, out=tmp_path / "run", **FAST)
     assert dict(os.environ) == before
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_workers_that_outlive_a_run_do_not_keep_it_locked(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "in", 2)
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(1, mp_context=fork) as pool:
+        first = compare_many(pairs[:1], executor=pool, out=tmp_path / "run", **FAST)
+        assert len(first) == 1
+        again = compare_many(pairs, executor=pool, out=tmp_path / "run", **FAST)
+        assert len(again) == 2
+        assert again.delete() == ()
+
+
+def test_a_process_that_cannot_be_started_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*args: Any, **options: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("vde_nb.batch._pool._Process.start", busy)
+    with pytest.raises(Broken, match=r"No processes can be started.*Resource.*workers=0"):
+        compare_many([small_pair(0)], workers=1, out=tmp_path / "run", **FAST)
+
+
+def test_pictures_of_a_class_of_the_script_are_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers do not run the script: unpacking one would end them, as if they had been killed."""
+
+    class Shot:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return small_pair(0)[0]
+
+    Shot.__module__, Shot.__qualname__ = "__main__", "Shot"
+    monkeypatch.setattr(sys.modules["__main__"], "Shot", Shot, raising=False)
+    run = compare_many([(Shot(), Shot())], workers=1, out=tmp_path / "run", **FAST)
+    row = run.row(1)
+    assert row["error_kind"] == "PicklingError" and row["retry"]
+    assert "a class of the script" in row["error"]
+
+
+def test_windows_waits_for_61_processes_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vde_nb.batch._pool.sys.platform", "win32")
+    assert Processes(200).slots() == 61
+
+
+def test_a_worker_that_kept_types_of_an_earlier_run_is_told_so(tmp_path: Path) -> None:
+    plugin = tmp_path / "left.py"
+    plugin.write_text(
+        "import vde_nb\n@vde_nb.anomaly_type('left')\ndef left(region):\n    return 0.0\n"
+    )
+    try:
+        _plan.load_plugin(str(plugin))
+        plan = _plan.Plan(
+            out=str(tmp_path), key="k", method="hybrid", preset="default", settings={}
+        )
+        with pytest.raises(_plan.Unfit, match=r"has anomaly types.*\(left\).*Restart the workers"):
+            _plan.ready(plan)
+    finally:
+        vde.reset_anomaly_types()
+
+
+_TWICE = """
+import os, signal, threading, time
+from pathlib import Path
+from vde_nb.batch import compare_many
+
+def twice():
+    while not Path('asleep').exists():
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=twice, daemon=True).start()
+compare_many([('in/000_ref.png', 'in/000_cur.png')], workers=1, out='run', method='hybrid',
+             segmenter='none', progress=False, plugins='sleeper.py')
+"""
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_worker(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "in", 1)
+    (tmp_path / "sleeper.py").write_text(
+        "import time, vde_nb\n"
+        "from pathlib import Path\n"
+        "@vde_nb.anomaly_type('sleeper')\n"
+        "def sleeper(region):\n"
+        "    Path('asleep').touch()\n"
+        "    time.sleep(60)\n"
+        "    return 0.0\n"
+    )
+    process = start_script(tmp_path, _TWICE)
+    try:
+        wait_for((tmp_path / "asleep").exists, 30)
+        _, wrong = process.communicate(timeout=8)  # less than the ten seconds of one Ctrl-C
+    finally:
+        process.kill()
+    assert b"KeyboardInterrupt" in wrong
+    assert manifest_of(tmp_path / "run")["state"] == "interrupted"

@@ -131,3 +131,22 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     _, content = known((str(tmp_path / "pipe.png"), small_pair(0)[1]))
     assert content is None
+
+
+class Raises:
+    """A source whose picture cannot be had, for a reason of its own."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise RuntimeError("the camera has gone")
+
+
+@pytest.mark.parametrize("source", [Raises(), [Raises()]])
+def test_a_source_that_raises_whatever_has_no_content(source: Any) -> None:
+    assert known((source, small_pair(0)[1]))[1] is None
+
+
+def test_pairs_that_are_wrong_have_no_content_to_share() -> None:
+    wrong = list(list_pairs([7, (None, "a.png")]).pairs)
+    numbers = Identities()
+    assert [numbers.content_of(one) for one in wrong] == [(None, ()), (None, ())]
+    assert len({numbers.name(one, None) for one in wrong}) == 2

@@ -167,3 +167,52 @@ def test_a_link_in_the_place_of_the_journal_is_not_followed(tmp_path: Path) -> N
     with pytest.raises(OutputError):
         hold(folder)
     assert other.read_text() == "mine"
+
+
+def other(number: int, name: str, *, retry: bool = False) -> dict[str, Any]:
+    """A row with another identity, of pictures that are called as one of the others is."""
+    return {**row(number, retry=retry), "id": f"{100 + number:032x}", "name": name}
+
+
+@pytest.mark.parametrize("retry", [True, False])
+def test_a_pair_whose_pictures_came_or_changed_stands_once_in_an_interrupted_run(
+    tmp_path: Path, retry: bool
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append(row(1, retry=retry), {})
+    journal.append(row(2, retry=True), {})
+    journal.append(row(3), {})
+    journal.close()
+    journal = Journal(tmp_path)
+    journal.append(other(1, "n1"), {})
+    journal.reload()  # as an interruption does
+    found = [(one["id"], one["name"]) for one, _ in journal.entries(unseen=True)]
+    assert found == [(f"{101:032x}", "n1"), (f"{2:032x}", "n2"), (f"{3:032x}", "n3")]
+    journal.close()
+
+
+def test_of_pairs_of_one_name_only_as_many_are_replaced_as_there_are_new_ones(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path)
+    for made in (row(1), {**row(2, retry=True), "name": "n1"}, {**row(3), "name": "n1"}):
+        journal.append(made, {})
+    journal.close()
+    journal = Journal(tmp_path)
+    journal.append(other(2, "n1"), {})
+    found = [one["id"] for one, _ in journal.entries(unseen=True)]
+    assert found == [f"{1:032x}", f"{102:032x}", f"{3:032x}"]  # the one that failed has gone
+    journal.close()
+
+
+def test_read_again_it_knows_what_was_seen_and_what_is_new(tmp_path: Path) -> None:
+    filled(tmp_path, 2)
+    journal = Journal(tmp_path)
+    journal.see(1, 7)
+    slot = journal.append(row(3, retry=True), {})
+    journal.reload()
+    seen = [(one["name"], one["number"]) for one, _ in journal.entries(unseen=False)]
+    assert seen == [("n3", 3), ("n2", 7)]
+    assert [journal.is_new(one) for one in range(3)] == [False, False, True]
+    assert slot == 2
+    journal.close()

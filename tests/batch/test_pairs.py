@@ -225,3 +225,57 @@ def test_a_folder_of_single_pictures_is_for_a_model(tmp_path: Path) -> None:
     (one, two) = taken([small_pair(0)[1], "x.png"], single=True)
     assert one.reference is None
     assert two.name == "x.png"
+
+
+class Unwilling:
+    """An object that looks like a sample until it is asked."""
+
+    current = "b.png"
+
+    @property
+    def reference(self) -> str:
+        raise RuntimeError("the camera has gone")
+
+
+class Closed(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise RuntimeError("the camera has gone")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [Unwilling(), (Closed(), "b.png"), {"reference": Closed(), "current": "b.png"}],
+)
+def test_an_object_that_raises_is_told_in_its_place_and_stops_nothing(item: Any) -> None:
+    one, two = taken([item, ("a.png", "b.png")])
+    assert one.problem == "Pair 1: it cannot be read: RuntimeError: the camera has gone."
+    assert not two.problem
+
+
+@pytest.mark.parametrize("column", ["reference", "note"])
+def test_a_value_that_is_nested_too_deep_stops_nothing(tmp_path: Path, column: str) -> None:
+    deep = "[" * 900 + "]" * 900
+    record = {"reference": '"a.png"', "current": '"b.png"', "lot": "7"} | {column: deep}
+    lines = ",".join(f'"{key}": {value}' for key, value in record.items())
+    good = '{"reference": "a.png", "current": "b.png"}'
+    (tmp_path / "p.ndjson").write_text(f"{{{lines}}}\n{good}\n")
+    one, two = taken(tmp_path / "p.ndjson")
+    if column == "reference":
+        assert "Pair 1: it cannot be read: RecursionError" in one.problem
+        assert one.given == {"lot": 7}
+    assert not two.problem
+
+
+@pytest.mark.parametrize("folder", [".", "pictures", "{absolute}"])
+def test_results_below_the_pictures_are_no_pictures_however_paths_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    pictures = tmp_path / "pictures"
+    write_pairs(pictures, 1)
+    write_pairs(pictures / "run", 1)
+    monkeypatch.chdir(pictures if folder == "." else tmp_path)
+    where = folder.format(absolute=pictures)
+    skips = {pictures / "run", Path(where) / "run"}
+    for skip in skips:
+        found = taken(where, single=True, skip=skip)
+        assert [one.name for one in found] == ["000_cur.png", "000_ref.png"]

@@ -317,15 +317,15 @@ def test_ctrl_c_while_a_row_is_written_throws_nothing_away(
 ) -> None:
     written, write = [], Loop._write
 
-    def interrupted(self: Loop, row: Any, timings: Any) -> int:
+    def interrupted(self: Loop, row: Any, timings: Any) -> Any:
         written.append(row["id"])
         now = len(written) == 3
         if now and moment == "before":
             raise KeyboardInterrupt
-        slot = write(self, row, timings)
+        kept = write(self, row, timings)
         if now:
             raise KeyboardInterrupt
-        return slot
+        return kept
 
     monkeypatch.setattr(Loop, "_write", interrupted)
     run = tmp_path / "run"
@@ -334,3 +334,53 @@ def test_ctrl_c_while_a_row_is_written_throws_nothing_away(
     names = [row["id"] for row in journal_of(run)]
     assert len(names) == len(set(names)), "nothing is written twice"
     assert set(names) == {path.name for path in (run / "pairs").glob("*/*")}
+
+
+def test_ctrl_c_doubles_no_row_that_is_to_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Loop._write
+
+    def interrupted(self: Loop, row: Any, timings: Any) -> Any:
+        write(self, row, timings)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Loop, "_write", interrupted)
+    pairs = [("missing.png", "missing.png"), *write_pairs(tmp_path / "in", 1)]
+    run = tmp_path / "run"
+    with ThreadPoolExecutor(1) as threads, pytest.raises(KeyboardInterrupt):
+        compare_many(pairs, out=run, executor=threads, **FAST)
+    names = [row["id"] for row in journal_of(run)]
+    assert len(names) == len(set(names))
+
+
+def test_a_pair_stands_once_when_its_picture_came_and_the_run_was_interrupted(
+    tmp_path: Path,
+) -> None:
+    pairs = write_pairs(tmp_path / "in", 3)
+    run = tmp_path / "run"
+    Path(pairs[0][1]).rename(tmp_path / "aside.png")
+    compare_many(pairs, workers=0, out=run, **FAST)
+    (tmp_path / "aside.png").rename(pairs[0][1])
+
+    def enough(done: int, total: int | None, row: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare_many(pairs, workers=0, out=run, **{**FAST, "progress": enough})
+    assert [row["status"] for row in rows_of(run)] == ["changed", "changed", "clean"]
+    assert manifest_of(run)["state"] == "interrupted"
+
+
+def test_further_columns_are_those_of_the_last_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((one, two),) = write_pairs(tmp_path / "in", 1)
+    run = tmp_path / "run"
+    compare_many([{"reference": one, "current": two, "lot": 7}], workers=0, out=run, **FAST)
+    monkeypatch.setattr(_job, "compare", None)  # nothing is computed for that
+    for _ in range(2):
+        compare_many([{"reference": one, "current": two, "lot": 8}], workers=0, out=run, **FAST)
+    assert [row["given"] for row in rows_of(run)] == [{"lot": 8}]
+    assert len(journal_of(run)) == 2

@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,54 @@ def test_two_panels_review_one_run_and_keep_what_the_other_said(tmp_path: Path) 
     assert set(Reviews(tmp_path)) == {ONE, TWO, THREE} == set(mine)
     yours.put(ONE, said(comment="no"))
     assert Reviews(tmp_path)[ONE].comment == "no", "the last word counts"
+
+
+def test_a_change_knows_what_is_on_the_disk(tmp_path: Path) -> None:
+    mine, yours = Reviews(tmp_path), Reviews(tmp_path)
+    mine.put(ONE, said(comment="mine"))
+    assert yours.change(ONE, lambda one: replace(one, marked=True)) == said(
+        comment="mine", marked=True
+    )
+    assert Reviews(tmp_path)[ONE].comment == "mine"
+    stamp = (tmp_path / FILE).stat().st_ino
+    yours.change(ONE, lambda one: one)
+    assert (tmp_path / FILE).stat().st_ino == stamp, "nothing is written for nothing"
+
+
+def test_a_change_that_had_to_wait_keeps_what_others_said_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, yours = Reviews(tmp_path), Reviews(tmp_path)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OutputError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("vde_nb.batch._reviews.write_atomically", full)
+        with pytest.raises(OutputError, match="no space"):
+            mine.change(ONE, lambda one: replace(one, reviewed=True))
+    yours.put(ONE, PairReview(comment="yours"))
+    mine.put(TWO, said())
+    assert Reviews(tmp_path)[ONE] == PairReview(reviewed=True, comment="yours")
+
+
+@pytest.mark.parametrize(("name", "most"), [("_MOST_BYTES", 700), ("_MOST_PAIRS", 2)])
+def test_more_than_can_be_read_back_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    monkeypatch.setattr(f"vde_nb.batch._review_file.{name}", most)
+    reviews = Reviews(tmp_path)
+    reviews.put(ONE, said(comment="x" * 100))
+    reviews.put(TWO, said(comment="x" * 100))
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(OutputError, match="could not be read again"):
+        reviews.put(THREE, said(comment="x" * 400))
+    assert (tmp_path / FILE).read_bytes() == before and not reviews.is_saved
+    assert set(Reviews(tmp_path)) == {ONE, TWO} and THREE in reviews
+    with pytest.raises(OutputError):
+        reviews.put(TWO, said(comment="short"))
+    reviews.put(THREE, PairReview())
+    assert reviews.is_saved and Reviews(tmp_path)[TWO].comment == "short"
 
 
 def test_many_at_once_lose_nothing(tmp_path: Path) -> None:

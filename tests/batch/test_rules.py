@@ -18,6 +18,7 @@ ROW = {
     "ssim": 0.97,
     "score": None,
     "largest": 240,
+    "unlike": True,
 }
 LOST = {**ROW, "status": "error", "anomalies": None, "types": {}, "change": None, "ssim": None}
 
@@ -45,6 +46,7 @@ def fails(text: str, row: dict = ROW) -> bool:
         "change > -1",
         "spot-2 == 0",
         "error == 0",
+        "unlike > 0",
     ],
 )
 def test_a_row_is_judged_as_the_rule_reads(text):
@@ -62,6 +64,11 @@ def test_what_is_not_known_fails_no_comparison():
         assert not fails(f"score {sign} 1")
         assert not fails(f"crack {sign} 0", LOST), "nothing was counted there"
         assert not fails(f"minor {sign} 0", LOST)
+
+
+def test_pictures_of_another_scene_can_fail():
+    assert not fails("unlike > 0", {**ROW, "unlike": False})
+    assert not fails("unlike > 0", LOST) and not fails("unlike == 0", LOST), "nobody looked"
 
 
 def test_a_pair_that_could_not_be_compared_is_an_error():

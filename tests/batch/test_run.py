@@ -16,6 +16,7 @@ import vde_nb as vde
 from vde_nb import OutputError, SettingError
 from vde_nb.batch import Run, open_run
 from vde_nb.batch._journal import hold
+from vde_nb.batch._reviews import PairReview
 from vde_nb.batch._row import KEYS, folder_of
 from vde_nb.batch._stored import plain_file
 
@@ -349,3 +350,12 @@ def test_a_run_that_is_being_written_is_not_deleted(tmp_path):
     with hold(run.folder), pytest.raises(OutputError, match="being written"):
         run.delete()
     assert run.delete() == () and not Path(run.folder).exists()
+
+
+def test_reviews_are_not_deleted_by_the_way(run):
+    run.reviews.put(identity(1), PairReview(reviewed=True, comment="seen"))
+    with pytest.raises(OutputError, match="reviewed"):
+        run.delete()
+    assert (run.folder / "reviews.json").exists()
+    run.delete(reviews=True)
+    assert not (run.folder / "reviews.json").exists()

@@ -27,6 +27,7 @@ from tests.batch.small import (
     write_pairs,
 )
 from vde_nb.batch import _job, compare_many
+from vde_nb.batch._loop import _same
 from vde_nb.batch._row import KEYS, checked_row
 from vde_nb.errors import OutputError, SettingError
 from vde_nb.images import load_pair
@@ -428,3 +429,115 @@ def test_nothing_of_the_clock_decides_anything(
     monkeypatch.setattr(time, "time", lambda: usual() + next(jumps))
     compare_many(pairs, workers=0, out=tmp_path / "two", **FAST)
     assert all_files(tmp_path / "one") == all_files(tmp_path / "two")
+
+
+def test_every_wrong_pair_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    pairs = [small_pair(0), 7, (None, small_pair(0)[1]), ("a",), small_pair(1)]
+    compare_many(pairs, workers=0, out=tmp_path / "run", **FAST)
+    rows = rows_of(tmp_path / "run")
+    assert [row["status"] for row in rows] == ["changed", "error", "error", "error", "changed"]
+    said = ("Pair 2: it is a int", "Pair 3: it has no reference", "Pair 4: it is a tuple")
+    for row, text in zip(rows[1:4], said, strict=True):
+        assert row["error"].startswith(text)
+        assert row["same_as"] is None
+
+
+def test_a_nul_in_a_name_or_a_path_stops_nothing(tmp_path: Path) -> None:
+    pairs = [(*small_pair(0), "a\0b"), ("c\0d.png", "e.png"), small_pair(1)]
+    compare_many(pairs, workers=0, out=tmp_path / "run", **FAST)
+    rows = rows_of(tmp_path / "run")
+    assert [row["status"] for row in rows] == ["changed", "error", "changed"]
+    assert (rows[0]["name"], rows[1]["reference"]) == ("a\ufffdb", "c\ufffdd.png")
+
+
+def test_a_row_that_could_not_be_read_again_is_an_error_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = _job.found_row
+
+    def odd(about: Any, *rest: Any) -> Any:
+        row = usual(about, *rest)
+        return {**row, "types": {"a\0b": 1}} if about["name"] == "odd" else row
+
+    monkeypatch.setattr(_job, "found_row", odd)
+    pairs = [(*small_pair(0), "odd"), (*small_pair(1), "even"), (*small_pair(0), "same")]
+    compare_many(pairs, workers=0, out=tmp_path / "run", fail_if="major>0", **FAST)
+    rows = rows_of(tmp_path / "run")
+    assert [row["status"] for row in rows] == ["error", "changed", "changed"]
+    assert rows[0]["error"] == "What was found cannot be kept: types is not one of a row."
+    assert (rows[0]["verdict"], rows[0]["files"]) == ("fail", [])
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_an_error_is_of_one_pair_and_not_of_all_with_the_same_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    failed: list[str] = []
+    usual = _job.compare
+    go_on = threading.Event()
+
+    def short_of_memory(*args: Any, **options: Any) -> Any:
+        if together:
+            go_on.wait(10)
+        if len(failed) < 2:
+            failed.append("")
+            raise MemoryError
+        return usual(*args, **options)
+
+    monkeypatch.setattr(_job, "compare", short_of_memory)
+
+    def make() -> Iterator[Any]:
+        for number in range(5):
+            yield (*small_pair(0), f"n{number}")
+        go_on.set()
+
+    with ThreadPoolExecutor(2) as threads:
+        executor = {"executor": threads} if together else {"workers": 0}
+        compare_many(make(), out=tmp_path / "run", **executor, **FAST)
+    rows = rows_of(tmp_path / "run")
+    assert [row["status"] for row in rows] == ["error"] * 2 + ["changed"] * 3
+    assert [row["same_as"] for row in rows] == [None] * 3 + [rows[2]["id"]] * 2
+
+
+def test_damaged_files_of_the_same_content_are_told_by_their_own_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ((one, _),) = write_pairs(tmp_path, 1)
+    names = [f"{letter}.png" for letter in "abc"]
+    for name in names:
+        (tmp_path / name).write_bytes(Path(one).read_bytes()[:200])
+    pairs = [(one, name) for name in names]
+    compare_many(pairs, workers=0, out="alone", **FAST)
+    with ThreadPoolExecutor(2) as threads:
+        compare_many(pairs, executor=threads, out="run", **FAST)
+    compare_many(pairs[:1], workers=0, out="again", **FAST)
+    compare_many(pairs, workers=0, out="again", **FAST)
+    for run in ("alone", "run", "again"):
+        rows = rows_of(tmp_path / run)
+        assert [row["error"].split()[0] for row in rows] == names
+        assert [row["same_as"] for row in rows] == [None] * 3
+
+
+def test_of_pictures_that_wait_one_copy_is_alive(tmp_path: Path) -> None:
+    pair = load_pair(*small_pair(0)), load_pair(*small_pair(0))
+    assert _same([pair[1], "b.png"], [pair[0], "a.png"]) == [pair[0], "b.png"]
+    assert _same(pair[1], "a.png") is pair[1]
+
+
+def test_pictures_go_when_their_row_is_written(tmp_path: Path) -> None:
+    alive: list[int] = []
+    pictures: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def make() -> Iterator[Any]:
+        for number in range(3):
+            pair = load_pair(*small_pair(number))
+            pictures.add(pair)
+            yield pair
+            del pair
+            time.sleep(0.05)  # for the thread to let go of what it has done
+            alive.append(len(pictures))
+
+    with ThreadPoolExecutor(1) as threads:
+        compare_many(make(), executor=threads, in_flight=1, out=tmp_path / "run", **FAST)
+    assert alive == [0, 0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from vde_nb import OutputError
 from vde_nb.batch import _page, open_run
+from vde_nb.batch._final import write_results
 from vde_nb.batch._summary import quantiles, worst_first
 
 from .run_folder import HOSTILE, identity, row, write_run
@@ -74,14 +76,15 @@ def test_the_page_runs_and_loads_only_its_own(hostile):
     page = Page(hostile.to_html())
     assert {tag for tag, _ in page.elements} <= {
         *("html", "head", "meta", "title", "style", "body", "main", "header", "footer", "section"),
-        *("h1", "h2", "p", "dl", "dt", "dd", "div", "span", "bdi", "a", "img", "svg", "rect"),
+        *("h1", "h2", "p", "dl", "dt", "dd", "div", "span", "bdi", "b", "a", "img", "svg"),
         *("table", "thead", "tbody", "tr", "th", "td", "ul", "li", "details", "summary", "script"),
+        "rect",
         *("input", "select", "option", "button", "output"),
     }
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
     for link in page.all("a"):
-        assert re.fullmatch(r"pairs/[0-9a-f]{2}/[0-9a-f]{32}/[a-z]+\.(html|json)", link["href"])
+        assert re.fullmatch(r"pairs/[0-9a-f]{2}/[0-9a-f]{32}/[a-z]+\.(html|json|jpg)", link["href"])
     for image in page.all("img"):
         assert re.fullmatch(r"pairs/[0-9a-f]{2}/[0-9a-f]{32}/thumbnail\.jpg", image["src"])
         assert image["loading"] == "lazy" and image["width"] and image["height"]
@@ -179,6 +182,119 @@ def test_files_that_were_not_saved_are_not_linked(tmp_path):
     assert "results.json" in text
 
 
+def table_of(run) -> str:
+    return run.to_html().partition("<tbody>\n")[2].partition("</tbody>\n</table>")[0]
+
+
+def links_of(run) -> list[str]:
+    return [link["href"].rsplit("/")[-1] for link in Page(run.to_html()).all("a")]
+
+
+def test_a_name_opens_the_best_that_there_is_and_never_raw_data(tmp_path):
+    files = ["annotated.png", "results.json", "thumbnail.jpg"]
+    some = open_run(write_run(tmp_path / "some", [row(1, files=files)]))
+    assert links_of(some) == ["annotated.png", "annotated.png", "results.json", "annotated.png"]
+    few = open_run(write_run(tmp_path / "few", [row(1, files=files[1:])]))
+    assert links_of(few) == ["thumbnail.jpg", "thumbnail.jpg", "results.json"]
+    none = open_run(write_run(tmp_path / "none", [row(1, files=files[1:2])]))
+    assert links_of(none) == ["results.json"]
+
+
+def test_further_columns_are_told_below_the_name(tmp_path):
+    given = {f"column {number}": number for number in range(9)} | {"empty": None, "none": ""}
+    run = open_run(write_run(tmp_path / "run", [row(1, given=given)]))
+    text, data = run.to_html(), json.loads(Page(run.to_html()).code[1])
+    assert "<bdi>column 5</bdi> <b><bdi>5</bdi></b>" in text and "<span>and 3 more</span>" in text
+    assert [value for _, value in data["rows"][0][-1]] == [str(number) for number in range(9)]
+    many = row(1, given={f"column {number}": "x" * 900 for number in range(50)})
+    data = json.loads(Page(open_run(write_run(tmp_path / "many", [many])).to_html()).code[1])
+    assert [len(value) for _, value in data["rows"][0][-1]] == [200] * 20
+
+
+def test_paths_are_left_out_where_they_say_nothing_new(tmp_path):
+    plain = {"name": "a.png", "reference": "golden/a.png", "current": "today/a.png"}
+    rows = [row(1, **plain), row(2, **{**plain, "reference": "golden/a.jpg"})]
+    run = open_run(write_run(tmp_path / "run", rows, source="golden and today"))
+    assert table_of(run).count("today/a.png") == 1
+    table = open_run(write_run(tmp_path / "table", rows, source="pairs.csv"))
+    assert table_of(table).count("today/a.png") == 2
+    single = row(1, name="a.png", reference="", current="line 2/a.png")
+    assert "\u2192" not in table_of(open_run(write_run(tmp_path / "one", [single])))
+
+
+def test_an_error_stands_over_the_columns_of_what_was_not_found(tmp_path):
+    text = table_of(open_run(write_run(tmp_path / "run", [row(3)])))
+    assert re.search(r'<td class="why" colspan="3"><p>[^<]+ is damaged', text)
+    assert "Anomalies" not in text and text.count("<td") == 8
+
+
+def test_pictures_of_another_scene_are_told(tmp_path):
+    rows = [row(7), row(14, unlike=True), row(21, unlike=True)]
+    run = open_run(write_run(tmp_path / "run", rows))
+    text = run.to_html()
+    assert "2 pairs do not look like the same scene</p>" in text
+    assert table_of(run).count(">other scene?</span>") == 2
+    assert '<option value="unlike">' in text and text.index("00014") < text.index("00007")
+    assert run._repr_html_().count("other scene?") == 2
+    one = open_run(write_run(tmp_path / "one", [row(7)]))
+    assert "scene" not in "".join((table_of(one), one._repr_html_()))
+    assert '<option value="unlike">' not in one.to_html()
+
+
+def test_a_page_of_an_interrupted_run_says_how_much_is_missing(tmp_path):
+    rows = [row(7), row(14)]
+    run = open_run(write_run(tmp_path / "run", rows, total=43, state="interrupted"))
+    text = run.to_html()
+    assert ">2 of 43</p>" in text and ">41 not compared yet<" in text
+    assert "every pair" not in text and "41 of 43 pairs are not compared yet" in text
+    assert "2 of 43 pairs" in run._repr_html_() and "every pair" not in run._repr_html_()
+    for wrong in (None, True, -3, "many", 1, 1.5e9):
+        run = open_run(write_run(tmp_path / "run", rows, total=wrong))
+        assert "every pair passes" in run.to_html() and "not compared yet" not in run.to_html()
+
+
+def test_pictures_without_a_partner_are_counted(tmp_path):
+    run = open_run(write_run(tmp_path / "run", [row(7)], unpaired=5))
+    assert re.search(r"Without partner</p><p class=\"value\">5<", run.to_html())
+    for none in (0, None, "<b>", -1):
+        run = open_run(write_run(tmp_path / "run", [row(7)], unpaired=none))
+        assert "Without partner" not in run.to_html()
+
+
+def test_errors_are_counted_by_what_they_say(tmp_path):
+    lost = "{} does not exist; did you mean {}?"
+    rows = [
+        row(number, **{"status": "error", "error": lost.format(f"in/{number}.png", number)})
+        | {"current": f"in/{number}.png", "name": f"{number}.png", "anomalies": None}
+        for number in (1, 2, 3)
+    ]
+    run = open_run(write_run(tmp_path / "run", [*rows, row(44)]))
+    assert dict(run.tally.messages) == {
+        "\u2026 does not exist": 3,
+        "\u2026 is damaged: it ends in the middle.": 1,
+    }
+    assert "<li>3 \u00d7 \u2026 does not exist</li><li>1 \u00d7 \u2026 is damaged" in run.to_html()
+
+
+def test_the_table_has_a_column_for_each_further_one(tmp_path):
+    rows = [
+        row(1, given={"serial": "00017"}),
+        row(2, given={"serial": "=1", "who": None, "size": 2.5}),
+        row(3),
+        row(
+            4, given={f"column {number}": "x" * 1000 for number in range(50)}, types={"y" * 900: 1}
+        ),
+    ]
+    write_results(tmp_path, ((one, {}) for one in rows))
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file, strict=True))
+    assert [line["given.serial"] for line in lines] == ["00017", "'=1", "", ""]
+    assert [line["given.size"] for line in lines] == ["", "2.5", "", ""]
+    assert sum(name.startswith("given.") for name in lines[0]) == 20
+    assert json.loads(lines[3]["given"]).keys() == rows[3]["given"].keys(), "all of them"
+    assert not [one for one in tmp_path.iterdir() if not one.name.startswith(("res", "tim"))]
+
+
 # ----------------------------------------------------------------------------------- in a notebook
 
 
@@ -217,6 +333,7 @@ def test_what_is_worse_comes_first():
     minor = {"minor": 9, "moderate": 9, "major": 0}
     ranked = [
         row(3),
+        row(1, verdict="pass", unlike=True),
         row(1, verdict="fail", severities=minor),
         row(1, verdict="pass", severities=major),
         row(1, verdict="pass", severities=minor, score=3.0),

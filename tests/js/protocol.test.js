@@ -472,6 +472,19 @@ test("a run opens with the pairs Python says, and then shows those the person ch
   assert.equal(state.gallery, null);
 });
 
+test("what is said about a pair names the run it was said of", () => {
+  const { store, sent, emit } = session();
+  emit({ kind: "state", patch: { gallery: { run: "r1", filter: "all", pair: {} } } });
+  store.actions.reviewPair(2, { marked: true });
+  assert.deepEqual([sent.at(-1).run, sent.at(-1).index, sent.at(-1).marked], ["r1", 2, true]);
+  emit({ kind: "state", patch: { gallery: { run: "r2", filter: "all", pair: {} } } });
+  store.actions.reviewPair(2, { comment: "typed before" }, "r1");
+  assert.equal(sent.at(-1).run, "r1");
+  emit({ kind: "state", patch: { gallery: null } });
+  store.actions.reviewPair(2, { marked: true });
+  assert.equal(sent.at(-1).run, null);
+});
+
 test("between two pairs nothing is reviewed: what is seen is not what Python means by then", async () => {
   const { store, state, emit, sent } = session();
   const items = ["a", "b"].map((name) => ({ name, status: "changed" }));

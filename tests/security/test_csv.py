@@ -36,14 +36,13 @@ def run_reviews(text: str, folder: Path) -> list[str]:
 
 
 def run_results(text: str, folder: Path) -> list[str]:
-    final = pytest.importorskip("vde_nb.batch._final")
     from tests.robustness import seeds
+    from vde_nb.batch._final import write_results
 
     row = seeds.row() | dict.fromkeys(("name", "reference", "current", "error"), text)
-    values = [final._harmless(value(row)) for _, value in final._COLUMNS.values()]
-    stream = io.StringIO()
-    csv.writer(stream).writerow(values)
-    return [stream.getvalue()]
+    row["given"] = {text: text}
+    write_results(folder, [(row, {"id": row["id"]})])
+    return [(folder / "results.csv").read_bytes().decode("utf-8-sig")]
 
 
 MAKERS = (anomalies, series, run_reviews, run_results)

@@ -223,8 +223,9 @@ def test_the_viewers_scripts_never_make_markup_of_text() -> None:
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc"
         r"|createContextualFragment|DOMParser|setHTMLUnsafe|javascript:"
     )
-    scripts = sorted(Path(vde_nb.__file__).parent.rglob("*.js"))
-    assert scripts
+    package = Path(vde_nb.__file__).parent
+    scripts = sorted((*package.rglob("*.js"), *package.rglob("*.mjs")))
+    assert {".js", ".mjs"} == {script.suffix for script in scripts}
     for script in scripts:
         found = asked.search(script.read_text("utf-8"))
         assert found is None, f"{script.name}: {found}"

@@ -99,6 +99,11 @@ class Registration:
         """Whether `current` is another picture than the one handed over."""
         return self.model != "none" or self.flow is not None
 
+    @property
+    def same_scene(self) -> bool:
+        """Whether there is any reason to believe that both pictures show the same scene."""
+        return self.confidence > 0
+
     def points_to_current(self, points: npt.ArrayLike) -> Matrix:
         """Positions ``(n, 2)`` in the reference -> positions in the current picture handed over."""
         array = np.asarray(points, np.float64).reshape(-1, 2)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from vde_nb.batch._files import THUMBNAIL
+from vde_nb.batch._files import THUMBNAIL, UNFINISHED
 from vde_nb.batch._final import PARQUET, RESULTS, TABLE, TIMINGS
 from vde_nb.batch._journal import JOURNAL, LOCK, hold
 from vde_nb.batch._manifest import MANIFEST
+from vde_nb.batch._plain import is_plain_folder, plain_file, plain_folders
 from vde_nb.batch._plan import IGNORE, MODEL
 from vde_nb.batch._review_file import FILE as REVIEWS
-from vde_nb.batch._stored import plain_file
 from vde_nb.errors import OutputError
 from vde_nb.export._save import FILES
 
@@ -29,7 +28,6 @@ _OWN = (RESULTS, TABLE, PARQUET, TIMINGS, JOURNAL, REVIEWS, MODEL, IGNORE, PAGE)
 _OF_A_PAIR = frozenset({THUMBNAIL, *(file for file, _ in FILES.values())})
 _PAIR = re.compile(r"[0-9a-f]{32}(\.tmp-[0-9a-f]+)?")
 _MASK = re.compile(r"[0-9]{3,}_[A-Za-z0-9_-]+\.png")
-_UNFINISHED = re.compile(r"\.(vde-nb-|results\.|timings\.)[0-9a-z.-]*\.tmp")
 
 
 def delete(folder: Path) -> tuple[Path, ...]:
@@ -43,7 +41,7 @@ def delete(folder: Path) -> tuple[Path, ...]:
                 ours = [
                     Path(one.path)
                     for one in entries
-                    if (one.name in _OWN or _UNFINISHED.fullmatch(one.name))
+                    if (one.name in _OWN or UNFINISHED.fullmatch(one.name))
                     and one.is_file(follow_symlinks=False)
                 ]
             for path in (*ours, folder / LOCK, folder / MANIFEST):
@@ -57,12 +55,12 @@ def delete(folder: Path) -> tuple[Path, ...]:
 
 
 def _delete_pairs(root: Path) -> None:
-    for shelf in _folders(root):
+    for shelf in plain_folders(root):
         if re.fullmatch("[0-9a-f]{2}", shelf.name):
-            for pair in _folders(shelf):
+            for pair in plain_folders(shelf):
                 if _PAIR.fullmatch(pair.name):
                     _empty(pair / "masks", _MASK.fullmatch)
-                    _empty(pair, lambda name: name in _OF_A_PAIR or _UNFINISHED.fullmatch(name))
+                    _empty(pair, lambda name: name in _OF_A_PAIR or UNFINISHED.fullmatch(name))
             with suppress(OSError):
                 shelf.rmdir()
     with suppress(OSError):
@@ -70,21 +68,10 @@ def _delete_pairs(root: Path) -> None:
             root.rmdir()
 
 
-def _folders(path: Path) -> list[Path]:
-    """Folders in `path` that are no links; none where it is no folder itself."""
-    try:
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            return []
-        with os.scandir(path) as entries:
-            return [Path(one.path) for one in entries if one.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-
-
 def _empty(folder: Path, is_ours: Callable[[str], object]) -> None:
     """Delete the files in a folder that are ours, and the folder if nothing else is in it."""
     try:
-        if not stat.S_ISDIR(folder.lstat().st_mode):
+        if not is_plain_folder(folder):
             return
     except FileNotFoundError:
         return

@@ -29,7 +29,7 @@ Finished: TypeAlias = "tuple[Job, dict[str, Any]]"
 _ASK_AGAIN = 5.0  # seconds after which a cluster is asked again how many workers it has
 _UNKNOWN = 4  # workers of an executor that does not tell
 #: What is raised over a job that cannot be pickled.
-_UNSENDABLE = (TypeError, ValueError, AttributeError, PicklingError)
+_UNSENDABLE = (TypeError, ValueError, AttributeError, PicklingError, RecursionError)
 
 
 class Broken(VdeError):
@@ -80,6 +80,9 @@ class Crew:
 
         What the last call handed back comes once more; whoever asks knows what was finished.
         """
+
+    def settle(self) -> None:
+        """Let go of what the last :meth:`gather` handed back: it is written."""
 
     def cancel(self) -> None:
         """Forget the jobs that nobody has begun."""
@@ -165,6 +168,10 @@ class Futures(Crew):
         for future in self._out:
             if future.done():  # others put themselves there
                 self._back.put(future)
+
+    def settle(self) -> None:
+        """Forget what was handed back: pictures would stay in memory until the next time."""
+        self._taken.clear()
 
     def _returned(self, timeout: float | None) -> list[Future[Any]]:
         """Futures that are done; waits for one."""

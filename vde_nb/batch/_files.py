@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,7 @@ import numpy as np
 
 from vde_nb._draw import by_severity, draw, reduce_anomaly, reduce_picture
 from vde_nb._write import write_atomically
+from vde_nb.batch._plain import is_plain_folder, plain_folders
 from vde_nb.batch._row import folder_of
 from vde_nb.errors import OutputError, SettingError
 from vde_nb.export._save import chosen_files, save
@@ -20,13 +24,24 @@ from vde_nb.export._save import chosen_files, save
 if TYPE_CHECKING:
     from vde_nb.comparison import Comparison
 
-__all__ = ["THUMBNAIL", "THUMBNAILS", "checked_save", "clear_attempts", "write_files"]
+__all__ = [
+    "THUMBNAIL",
+    "THUMBNAILS",
+    "UNFINISHED",
+    "check_shelves",
+    "checked_save",
+    "clear_attempts",
+    "write_files",
+]
 
 #: Name in ``save=``, and of the file.
 THUMBNAILS, THUMBNAIL = "thumbnails", "thumbnail.jpg"
 #: Longer side of each of its two pictures at most, the gap between them, quality as JPEG.
 _SIDE, _GAP, _QUALITY = 256, 4, 85
 _ATTEMPT = ".tmp-"
+#: Names of files of a run that were on their way to their final names.
+UNFINISHED = re.compile(r"\.(vde-nb-|results\.|timings\.)[0-9a-z.-]*\.tmp")
+_ABANDONED = 3600.0  # seconds after which nobody is writing such a file any more
 
 
 def checked_save(what: str | Sequence[str]) -> tuple[str, ...]:
@@ -81,7 +96,10 @@ def write_files(
     folder = out / folder_of(identity)
     attempt = folder.with_name(f"{folder.name}{_ATTEMPT}{os.urandom(6).hex()}")
     try:
-        attempt.mkdir(parents=True)
+        for place in (folder.parent.parent, folder.parent):
+            place.mkdir(exist_ok=True)
+            _check_plain(place)
+        attempt.mkdir()
         names = [name for name in wanted if name != THUMBNAILS]
         save(comparison, attempt, what=sorted({*names, "results"}))
         if THUMBNAILS in wanted:
@@ -117,10 +135,46 @@ def _move(attempt: Path, folder: Path) -> None:
 
 
 def clear_attempts(out: Path) -> None:
-    """Take away what workers left that were killed while they wrote."""
-    for one in (out / "pairs").glob(f"??/*{_ATTEMPT}*"):
-        if not one.is_symlink():
-            shutil.rmtree(one, ignore_errors=True)
+    """Take away what was left by workers and runs that were killed while they wrote."""
+    for shelf in plain_folders(out / "pairs"):
+        for pair in plain_folders(shelf):
+            if _ATTEMPT in pair.name:
+                shutil.rmtree(pair, ignore_errors=True)
+    with os.scandir(out) as entries:
+        for entry in entries:
+            if UNFINISHED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    # Results are written by whoever holds the run; a page or reviews, named
+                    # .vde-nb-, may be written by somebody else at this moment.
+                    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                    if not entry.name.startswith(".vde-nb-") or age > _ABANDONED:
+                        Path(entry.path).unlink()
+
+
+def check_shelves(out: Path) -> None:
+    """Make sure that what is written below a run stays there.
+
+    Raises
+    ------
+    OutputError
+        A link, or something else than a folder, is where folders of pairs are written.
+    """
+    try:
+        _check_plain(out / "pairs")
+        with os.scandir(out / "pairs") as shelves:
+            for shelf in shelves:
+                if re.fullmatch("[0-9a-f]{2}", shelf.name):
+                    _check_plain(Path(shelf.path))
+    except FileNotFoundError:
+        return
+
+
+def _check_plain(place: Path) -> None:
+    if not is_plain_folder(place):
+        raise OutputError(
+            f"{place} is a link or no folder, and what is written there might go elsewhere: "
+            "take it away, or choose another folder for the run."
+        )
 
 
 def _thumbnail(comparison: Comparison) -> bytes:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 from vde_nb._extras import absent
@@ -30,6 +31,7 @@ RESULTS, TABLE, PARQUET, TIMINGS = (
     "timings.ndjson",
 )
 _AT_ONCE = 1000  # rows of one group in the Parquet file
+_MOST_FURTHER = 20  # columns for those of the table that pairs were given in
 
 #: Columns of the tables, and what they hold in Parquet.
 _COLUMNS: dict[str, tuple[str, Callable[[Row], Any]]] = {
@@ -141,17 +143,36 @@ def _lines_of_timings(file: IO[bytes]) -> _Sink:
         file.write(line_of({**timings, "id": row["id"]}))
 
 
+def further_columns(names: dict[str, str], row: Row) -> list[Any]:
+    """Cells of a row's further columns; heads of those that are new are added to `names`."""
+    given = row["given"]
+    for name in given:
+        if len(names) < _MOST_FURTHER:
+            names.setdefault(name, f"given.{name}")
+    return [given.get(name) for name in names]
+
+
 def _table(file: IO[bytes]) -> _Sink:
-    text = io.TextIOWrapper(file, "utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    try:
-        while True:
-            row, _ = yield
-            writer.writerow(defused(value(row)) for _, value in _COLUMNS.values())
-    finally:
-        text.flush()
-        text.detach()
+    # Which further columns there are is known at the end; a table is not held in memory for that,
+    # but goes to the disk first, with lines as long as the names that were known.
+    names: dict[str, str] = {}
+    with TemporaryFile("w+", encoding="ascii", dir=Path(file.name).parent) as first:
+        try:
+            while True:
+                row, _ = yield
+                cells = [value(row) for _, value in _COLUMNS.values()]
+                first.write(json.dumps([*cells, *further_columns(names, row)]) + "\n")
+        finally:
+            first.seek(0)
+            text = io.TextIOWrapper(file, "utf-8", newline="")
+            writer = csv.writer(text, lineterminator="\r\n")
+            heads = [*_COLUMNS, *names.values()]
+            writer.writerow(map(defused, heads))
+            for line in first:
+                cells = json.loads(line)
+                writer.writerow(map(defused, cells + [None] * (len(heads) - len(cells))))
+            text.flush()
+            text.detach()
 
 
 def _parquet(file: IO[bytes]) -> _Sink:

@@ -11,12 +11,13 @@ import json
 import os
 import time
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from vde_nb._lock import lock_file
+from vde_nb._lock import LockFile, lock_file
 from vde_nb.batch._row import LONGEST_LINE, Row, checked_row, is_done
 from vde_nb.errors import OutputError
 
@@ -43,7 +44,7 @@ def hold(folder: Path) -> IO[bytes]:
     path = folder / LOCK
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
-        file = open(os.open(path, flags, 0o644), "r+b", buffering=0)  # noqa: PTH123, SIM115
+        file = LockFile(os.open(path, flags, 0o644))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"{folder} cannot be written: {reason}.") from error
@@ -86,17 +87,32 @@ class Journal:
         except OSError as error:
             raise self._failed(error) from error
         try:
-            self.reload()
+            self._read()
         except BaseException:
             os.close(self._file)
             raise
+        #: Where that which this run adds begins, as a place in the file and as a slot.
+        self._begun, self._first = self._end, len(self)
 
     def reload(self) -> None:
-        """Read everything again, and cut off a last line that is not whole."""
+        """Read everything again, and cut off a last line that is not whole.
+
+        Which rows were seen is kept: lines come to the same slots again.
+        """
+        seen = self._numbers
+        self._read()
+        self._numbers[: len(seen)] = seen[: len(self)]
+        with self.path.open("rb") as file:
+            for slot in range(len(self)):
+                if self.is_new(slot) and not self._numbers[slot]:
+                    self.see(slot, self._entry(file, slot)[0]["number"])
+
+    def _read(self) -> None:
         self._slots: dict[bytes, int] = {}
         self._offsets = array("q")
         self._numbers = array("q")  # 0: not among the pairs of this run so far
         self._done = bytearray()
+        self._found = bytearray()
         self._synced = 0.0
         self._end = damaged = 0
         for offset, line, end, whole in _lines(self.path):
@@ -124,9 +140,11 @@ class Journal:
             self._offsets.append(offset)
             self._numbers.append(0)
             self._done.append(0)
+            self._found.append(0)
         self._offsets[slot] = offset
         whole = row["folder"] is None or (self.folder / row["folder"]).is_dir()
         self._done[slot] = is_done(row) and whole
+        self._found[slot] = row["status"] != "error" and whole
         return slot
 
     def find(self, identity: str) -> int | None:
@@ -136,6 +154,14 @@ class Journal:
     def is_done(self, slot: int) -> bool:
         """Whether a row need not be computed again."""
         return bool(self._done[slot])
+
+    def is_found(self, slot: int) -> bool:
+        """Whether a row is no error, so that it is as good for pictures that are the same."""
+        return bool(self._found[slot])
+
+    def is_new(self, slot: int) -> bool:
+        """Whether this run has written the row."""
+        return self._offsets[slot] >= self._begun
 
     def see(self, slot: int, number: int) -> None:
         """Note that a row is of the pair of this number of the present run."""
@@ -200,20 +226,33 @@ class Journal:
         ----------
         unseen
             Also those of an earlier attempt that are not among the pairs of this one so far,
-            under the number they had then. Else they are left out.
+            under the number they had then; but none that this one has another of, because its
+            pictures were missing then, or are others now. Else they are left out.
         """
         with self.path.open("rb") as file:
             numbers = self._numbers
             if unseen and 0 in numbers:
-                numbers = array("q", numbers)
-                for slot, number in enumerate(numbers):
-                    numbers[slot] = number or self._entry(file, slot)[0]["number"]
+                numbers = self._all_numbers(file)
             order = array("q", (slot for slot, number in enumerate(numbers) if number))
             by_number = sorted(order, key=lambda slot: (numbers[slot], self._offsets[slot]))
             for slot in by_number:
                 row, timings = self._entry(file, slot)
                 row["number"] = numbers[slot]
                 yield row, timings
+
+    def _all_numbers(self, file: IO[bytes]) -> array[int]:
+        """Numbers of all rows; 0 for those of which this run has another."""
+        new = range(self._first, len(self))
+        another = Counter(_called(self._entry(file, slot)[0]) for slot in new)
+        numbers = array("q", self._numbers)
+        earlier = (slot for slot, number in enumerate(numbers) if not number)
+        for slot in sorted(earlier, key=self.is_done):  # what failed first
+            row = self._entry(file, slot)[0]
+            if another[_called(row)]:
+                another[_called(row)] -= 1
+            else:
+                numbers[slot] = row["number"]
+        return numbers
 
     @property
     def unseen(self) -> int:
@@ -229,6 +268,10 @@ class Journal:
         """Close it; it is on the disk then."""
         self.sync()
         os.close(self._file)
+
+
+def _called(row: Row) -> tuple[str, ...]:
+    return row["name"], row["reference"], row["current"]
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

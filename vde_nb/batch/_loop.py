@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from vde_nb.batch._executors import Crew
@@ -14,7 +15,7 @@ from vde_nb.batch._job import Job
 from vde_nb.batch._journal import Journal
 from vde_nb.batch._pairs import Given, Listed
 from vde_nb.batch._plan import Plan, processors
-from vde_nb.batch._row import Row, copied_row, is_done
+from vde_nb.batch._row import Row, copied_row, storable_row
 from vde_nb.errors import OutputError, SettingError
 
 __all__ = ["Loop"]
@@ -65,11 +66,12 @@ class Loop:
         self._most = in_flight
         self._identities = Identities()
         #: Where the row is that was computed for a content, which pair of it is being computed,
-        #: and what waits for that.
+        #: that pair, and what waits for it.
         self._known: dict[bytes, int] = {}
         self._flying: dict[str, bytes] = {}
-        self._waiting: dict[bytes, list[dict[str, Any]]] = {}
+        self._waiting: dict[bytes, tuple[Job, deque[Job]]] = {}
         self._count_waiting = 0
+        self._is_ending = False
 
     def run(self, listed: Listed) -> None:
         """Take all pairs.
@@ -100,8 +102,8 @@ class Loop:
         identity = self._identities.name(given, content)
         slot = self.journal.find(identity)
         if slot is not None and self.journal.is_done(slot):
-            self.journal.see(slot, given.number)
-            if content is not None:
+            self._keep(slot, given)
+            if content is not None and self.journal.is_found(slot):
                 self._known.setdefault(content, slot)
             self.done += 1
             self.kept += 1
@@ -117,16 +119,32 @@ class Loop:
         }
         if content is not None and content in self._known:
             self._copy(about, self.journal.row(self._known[content]))
-        elif content is not None and content in self._waiting:
-            self._waiting[content].append(about)
+            return
+        job = Job(self.plan, about, given.reference, given.current, stamps, given.problem)
+        if content is not None and content in self._waiting:
+            first, waiting = self._waiting[content]
+            same = (_same(job.reference, first.reference), _same(job.current, first.current))
+            waiting.append(replace(job, reference=same[0], current=same[1]))
             self._count_waiting += 1
+        elif content is not None:
+            self._submit(job, content, deque())
         else:
-            if content is not None:
-                self._waiting[content] = []
-                self._flying[identity] = content
-            self.crew.submit(
-                Job(self.plan, about, given.reference, given.current, stamps, given.problem)
-            )
+            self.crew.submit(job)
+
+    def _keep(self, slot: int, given: Given) -> None:
+        """Leave a row of an earlier attempt as it is, but for the further columns."""
+        if given.given:
+            row, timings = self.journal.entry(slot)
+            if row["given"] != given.given:
+                row |= {"given": dict(given.given), "number": given.number}
+                self.journal.append(storable_row(row), timings)
+        self.journal.see(slot, given.number)
+
+    def _submit(self, job: Job, content: bytes, waiting: deque[Job]) -> None:
+        """Have a pair computed for itself, and for those that wait for it."""
+        self._waiting[content] = job, waiting
+        self._flying[job.about["id"]] = content
+        self.crew.submit(job)
 
     def _collect(self, timeout: float | None) -> None:
         finished = self.crew.gather(timeout)
@@ -138,34 +156,41 @@ class Loop:
             if answer["full"]:
                 raise OutputError(f"{answer['stop']} Make room and run the same again to go on.")
             raise SettingError(answer["stop"])
+        self.crew.settle()
 
     def _finish(self, job: Job, answer: Mapping[str, Any]) -> None:
-        row = answer["row"]
-        slot = self._write(row, answer["timings"])
+        slot, row = self._write(answer["row"], answer["timings"])
         content = self._flying.pop(row["id"], None)
         if content is None:
             return
-        if is_done(row):
-            self._known[content] = slot
-        waiting = self._waiting.pop(content)
+        _, waiting = self._waiting.pop(content)
+        if row["status"] == "error":
+            # It names a file, or may have passed: the next of them has its own.
+            if waiting and not self._is_ending:
+                self._count_waiting -= 1
+                self._submit(waiting.popleft(), content, waiting)
+            return
+        self._known[content] = slot
         self._count_waiting -= len(waiting)
-        for about in waiting:
-            self._copy(about, row)
+        for job in waiting:
+            self._copy(job.about, row)
 
-    def _copy(self, about: dict[str, Any], original: Row) -> None:
+    def _copy(self, about: Mapping[str, Any], original: Row) -> None:
         row = copied_row(about, original)
         self._write(row, {"id": row["id"], "seconds": 0.0, "stages_ms": {}, "worker": ""})
 
-    def _write(self, row: Row, timings: Mapping[str, Any]) -> int:
+    def _write(self, row: Row, timings: Mapping[str, Any]) -> tuple[int, Row]:
+        """Write a row; where it is, and what was written."""
+        row = storable_row(row)
         row["verdict"] = self._judge(row)
         slot = self.journal.append(row, timings)
         self.done += 1
         self._tell(self.done, row)
-        return slot
+        return slot, row
 
     def end(self) -> bool:
         """Forget what nobody has begun, and wait a little for the rest; whether all of it came."""
-        self._tell = _nobody
+        self._tell, self._is_ending = _nobody, True
         self.crew.recover()
         self.crew.cancel()
         until = time.monotonic() + _GRACE
@@ -178,7 +203,17 @@ class Loop:
     def _is_written(self, row: Row) -> bool:
         """Whether the interruption came when a row had been written already."""
         slot = self.journal.find(row["id"])
-        return slot is not None and self.journal.is_done(slot)
+        return slot is not None and self.journal.is_new(slot)
+
+
+def _same(own: Any, first: Any) -> Any:
+    """A source that waits; `first` shows the same and is in memory anyway.
+
+    What are paths keep their own names, and that which is in memory is not kept twice.
+    """
+    if isinstance(own, list) and isinstance(first, list):
+        return [_same(*two) for two in zip(own, first, strict=True)]
+    return own if isinstance(own, str) or type(own) is not type(first) else first
 
 
 def _identified(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -14,6 +15,7 @@ import numpy as np
 
 from vde_nb._version import __version__
 from vde_nb._write import write_atomically
+from vde_nb.batch._plain import plain_file
 from vde_nb.batch._plan import processors
 from vde_nb.errors import OutputError, SettingError
 from vde_nb.export._text import dump
@@ -73,6 +75,10 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         It is none of a run of ours.
     """
     path = folder / MANIFEST
+    if not os.path.lexists(path):
+        return None
+    if plain_file(folder, MANIFEST) is None:  # a pipe would be waited for
+        raise OutputError(f"{path} is a link, a pipe or a folder; choose another folder.")
     try:
         with path.open("rb") as file:
             data = file.read(_LONGEST + 1)

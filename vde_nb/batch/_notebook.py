@@ -10,7 +10,7 @@ import cv2
 from vde_nb._draw import SEVERITY_COLOURS, reduce_picture
 from vde_nb._tags import ink
 from vde_nb._text import escaped
-from vde_nb.batch._page_parts import css_colour, duration, outcome
+from vde_nb.batch._page_parts import css_colour, duration, expected, outcome
 from vde_nb.batch._row import SEVERITIES, Row
 from vde_nb.images import load
 
@@ -52,6 +52,8 @@ def notebook_html(run: Run) -> str:
 def _headline(run: Run) -> str:
     tally, (_, label, words) = run.tally, outcome(run)
     parts = [f"{tally.total:,} {'pair' if tally.total == 1 else 'pairs'}"]
+    if expected(run) > tally.total:
+        parts[0] = f"{tally.total:,} of {expected(run):,} pairs"
     parts.append(f"{tally.changed:,} changed")
     parts.append(f"{tally.clean:,} clean")
     elapsed = run.timings()["elapsed"]
@@ -145,6 +147,8 @@ def _line(row: Row, thumbnail: bytes | None) -> str:
         named = ", ".join(f"<bdi>{escaped(_short(name))}</bdi>" for name, _ in types)
         found = f"{chips}<br>{named}" if chips else "nothing"
     failed = " \u00b7 <strong>fails</strong>" if row["verdict"] == "fail" else ""
+    if row.get("unlike", False):
+        failed += f'<br><span style="{_CHIP};border:1px solid">other scene?</span>'
     change, score = row["change"], row["score"]
     cells = (
         (_CELL, picture),

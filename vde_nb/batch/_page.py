@@ -27,7 +27,7 @@ from vde_nb._tags import ink
 from vde_nb._text import escaped
 from vde_nb._version import __version__
 from vde_nb.batch._page_parts import css_colour, details, header, overview, tiles
-from vde_nb.batch._page_rows import LINKS, Words, attribute, static_row
+from vde_nb.batch._page_rows import LINKS, Words, attribute, given, static_row, tells_ways
 from vde_nb.batch._row import SEVERITIES, Row
 from vde_nb.batch._summary import worst_first
 from vde_nb.export._text import packaged
@@ -75,10 +75,12 @@ def page(run: Run, path: str | os.PathLike[str] | None = None) -> str:
     """
     prefix = _prefix(run.folder, path)
     words, packed, body = Words(), list[str](), list[str]()
+    source = str(run.manifest.get("source") or "")
     for row in _shown(run):
-        packed.append(_json(words.pack(row)))
+        ways = tells_ways(row, source)
+        packed.append(_json(words.pack(row, ways)))
         if len(body) < _STATIC:
-            body.append(static_row(row, prefix))
+            body.append(static_row(row, prefix, ways))
     severe = "".join(
         f".{name}{{background:{css_colour(fill)};color:{css_colour(ink(fill))}}}"
         f".bar .{name}{{fill:{css_colour(fill)}}}\n"
@@ -153,12 +155,13 @@ def _prefix(folder: Path, path: str | os.PathLike[str] | None) -> str | None:
 
 def _shown(run: Run) -> Iterator[Row]:
     """The worst rows, worst first, without what the page does not show."""
-    left_out = ("size", "given", "outlined_by", "described_by", "method")
+    left_out = ("size", "outlined_by", "described_by", "method")
+
+    def kept(row: Row) -> Row:
+        return {key: row[key] for key in row if key not in left_out} | {"given": dict(given(row))}
+
     # as text, of which ten thousand take a fifth of the memory
-    small = (
-        (worst_first(row), _json({key: row[key] for key in row if key not in left_out}))
-        for row in run.rows()
-    )
+    small = ((worst_first(row), _json(kept(row))) for row in run.rows())
     for _, text in heapq.nsmallest(_MOST, small):
         yield json.loads(text)
 
@@ -206,6 +209,8 @@ def _filters(run: Run) -> str:
     """Controls for the script, which shows them."""
     verdicts = [("pass", "Passed"), ("fail", "Failed")] if run.rule else []
     states = [(name, name.capitalize()) for name in ("changed", "clean", "error")]
+    if run.tally.unlike:
+        states.append(("unlike", "Other scene?"))
     grades = [(name, f"Has {name}") for name in reversed(SEVERITIES)]
     types = [(name, name) for name in list(run.types)[:200]]
     chosen = "".join(
@@ -219,8 +224,8 @@ def _filters(run: Run) -> str:
         if options
     )
     return f"""<div class="filters" hidden>
-<input type="search" id="search" placeholder="Search names, types, errors" \
-aria-label="Search names, types and errors" autocomplete="off" spellcheck="false">
+<input type="search" id="search" placeholder="Search names, columns, types, errors" \
+aria-label="Search names, columns, types and errors" autocomplete="off" spellcheck="false">
 {chosen}<button type="button" id="worst" aria-pressed="true">Worst first</button>
 <button type="button" id="reset" disabled>Clear</button>
 <output id="shown"></output>

@@ -11,7 +11,16 @@ from vde_nb.batch._row import SEVERITIES
 if TYPE_CHECKING:
     from vde_nb.batch.run import Run
 
-__all__ = ["css_colour", "details", "duration", "header", "outcome", "overview", "tiles"]
+__all__ = [
+    "css_colour",
+    "details",
+    "duration",
+    "expected",
+    "header",
+    "outcome",
+    "overview",
+    "tiles",
+]
 
 _BARS = 8  # types with a bar of their own
 
@@ -42,22 +51,42 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {minutes} min"
 
 
+def expected(run: Run) -> int:
+    """Pairs that the run was to compare, as far as is known: more than it has where it stopped."""
+    return max(run.tally.total, _count(run.manifest.get("total")))
+
+
+def _count(value: Any) -> int:
+    """A number of a manifest that anybody may have written; 0 for what is none."""
+    known = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return value if known else 0
+
+
 def outcome(run: Run) -> tuple[str, str, str]:
     """How the run ended: ``"pass"``, ``"fail"`` or ``""``; in a word; in words. None is HTML."""
     tally = run.tally
     parts = []
+    missing, others = expected(run) - tally.total, ""
+    if missing:
+        are = "is" if missing == 1 else "are"
+        others = f"; {missing:,} of {expected(run):,} pairs {are} not compared yet"
+    if tally.unlike:
+        do = "pair does" if tally.unlike == 1 else "pairs do"
+        others += f"; {tally.unlike:,} {do} not look like the same scene"
     bad = tally.failed - tally.errors
     if bad > 0:
         parts.append(f"{bad:,} {'fails' if bad == 1 else 'fail'} by the rule")
     if tally.errors:
         parts.append(f"{tally.errors:,} could not be compared")
     if parts:
-        return "fail", "Failed" if run.rule else "With errors", " and ".join(parts)
+        return "fail", "Failed", " and ".join(parts) + others
     if not tally.total:
         return "", "Nothing", "no pair has been compared so far"
+    if missing:
+        return "", "Incomplete", others.removeprefix("; ")
     if run.rule:
-        return "pass", "Passed", "every pair passes the rule"
-    return "", "Done", "every pair was compared"
+        return "pass", "Passed", f"every pair passes the rule{others}"
+    return "", "Done", f"every pair was compared{others}"
 
 
 def header(run: Run) -> str:
@@ -96,17 +125,27 @@ def _moment(value: Any) -> str:
 def tiles(run: Run) -> str:
     """The large numbers."""
     tally, took = run.tally, run.timings()
-    copies = f"{tally.copies:,} with pictures of another" if tally.copies else ""
+    whole, unpaired = expected(run), _count(run.manifest.get("unpaired"))
+    more = f"{tally.clean:,} clean"
+    if tally.copies:
+        are = "is" if tally.copies == 1 else "are"
+        more = f"{tally.copies:,} {are} identical to another pair, computed once"
+    if whole > tally.total:
+        more = f"{whole - tally.total:,} not compared yet"
     share = f"{tally.changed / tally.total:.1%} of all" if tally.total else ""
     shown = [
-        ("Pairs", f"{tally.total:,}", copies or f"{tally.clean:,} clean"),
+        ("Pairs", f"{tally.total:,}" + (f" of {whole:,}" if whole > tally.total else ""), more),
         ("Changed", f"{tally.changed:,}", share),
         ("Anomalies", f"{tally.anomalies:,}", "in all pairs together"),
     ]
     if run.rule:
         shown.append(("Failed", f"{tally.failed:,}", "by the rule, errors included"))
-    again = f"{tally.retry:,} to be tried again" if tally.retry else "none to be tried again"
+    again = f"resuming tries {f'{tally.retry:,}' if tally.retry else 'none'} of them again"
     shown.append(("Errors", f"{tally.errors:,}", again if tally.errors else "all were compared"))
+    if tally.unlike:
+        shown.append(("Other scene?", f"{tally.unlike:,}", "pairs do not look like the same scene"))
+    if unpaired:
+        shown.append(("Without partner", f"{unpaired:,}", "pictures; the notes name them"))
     if took["elapsed"]:
         speed = took["pairs_per_second"]
         pace = "" if speed is None else f"{speed:.3g} pairs per second"
@@ -163,11 +202,11 @@ def details(run: Run) -> str:
     if run.notes:
         said = "".join(f"<li>{escaped(note)}</li>" for note in run.notes)
         folds.append((f"Notes ({len(run.notes)})", f"<ul>{said}</ul>"))
-    if run.tally.kinds:
-        kinds = sorted(run.tally.kinds.items(), key=lambda one: (-one[1], one[0]))
-        folds.append(
-            (f"Errors ({run.tally.errors:,})", _list((name, f"{n:,}") for name, n in kinds[:50]))
-        )
+    if run.tally.messages:
+        told = sorted(run.tally.messages.items(), key=lambda one: (-one[1], one[0]))
+        said = "".join(f"<li>{n:,} \u00d7 {escaped(message)}</li>" for message, n in told[:50])
+        said += f"<li>and {len(told) - 50:,} more</li>" if len(told) > 50 else ""
+        folds.append((f"Errors ({run.tally.errors:,})", f"<ul>{said}</ul>"))
     folds.append(("Timings", _timings(run)))
     machine = manifest.get("machine")
     facts = {
@@ -192,7 +231,10 @@ def details(run: Run) -> str:
 def _timings(run: Run) -> str:
     took = run.timings()
     names = {"mean": "mean", "p50": "half of all up to", "p90": "90 % up to", "p99": "99 % up to"}
-    lines = [("pairs timed", f"{took['pairs']:,}"), ("workers", f"{took['workers']:,}")]
+    lines = [
+        ("pairs timed", f"{took['pairs']:,}"),
+        ("worker processes, all starts together", f"{took['workers']:,}"),
+    ]
     if took["elapsed"]:
         lines.append(("whole run", duration(took["elapsed"])))
     if took["pairs_per_second"]:

@@ -69,12 +69,15 @@ class Listed:
         Where they are from, in words.
     notes
         What there is to say about them.
+    unpaired
+        Pictures of two folders that have no partner.
     """
 
     pairs: Iterator[Given]
     total: int | None
     text: str
     notes: tuple[str, ...] = ()
+    unpaired: int = 0
 
 
 def list_pairs(
@@ -132,9 +135,16 @@ def _is_path(value: object) -> bool:
 
 
 def _listed(pairs: Iterable[Any], single: bool) -> Iterator[Given]:
-    for number, one in enumerate(pairs, 1):
-        yield _item(one, number, single)
+    number = 0  # enumerate() keeps the pair before while it asks for the next
+    for one in pairs:
+        number += 1  # noqa: SIM113
+        try:
+            given = _item(one, number, single)
+        except Exception as error:  # attributes and items run code of the user's
+            given = _wrong(number, _unread(error))
         del one  # the next one is made before the name is given again
+        yield given
+        del given
 
 
 def _item(one: Any, number: int, single: bool) -> Given:
@@ -165,10 +175,7 @@ def _item(one: Any, number: int, single: bool) -> Given:
         return _wrong(number, "it has no reference; one picture is enough with method='normality'.")
     if current is None:
         return _wrong(number, "it has no current picture.")
-    try:
-        kept = _keepable(reference), _keepable(current)
-    except (OSError, ValueError) as error:
-        return _wrong(number, f"it cannot be read: {error}.")
+    kept = _keepable(reference), _keepable(current)
     return _given(number, name, *kept, (_text_of(reference), _text_of(current)))
 
 
@@ -182,6 +189,11 @@ def _given(
 
 def _wrong(number: int, problem: str, **more: Any) -> Given:
     return Given(number, f"pair {number}", None, None, problem=f"Pair {number}: {problem}", **more)
+
+
+def _unread(error: Exception) -> str:
+    kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
+    return f"it cannot be read: {kind}{error}."
 
 
 def _text_of(source: Any) -> str:
@@ -229,7 +241,11 @@ def _table(path: Path, text: str, root: str | os.PathLike[str] | None, single: b
 
     def made() -> Iterator[Given]:
         for number, record in enumerate(records(path), 1):
-            yield _record(record, number, base, single)
+            try:
+                given = _record(record, number, base, single)
+            except Exception as error:  # a value may be nested deeper than can be followed
+                given = _wrong(number, _unread(error))
+            yield given
 
     return Listed(made(), total, text)
 
@@ -256,8 +272,8 @@ def _record(record: dict[str, Any], number: int, base: Path, single: bool) -> Gi
         reference = None
     try:
         reference, current = _keepable(reference), _keepable(current)
-    except (OSError, ValueError) as error:
-        return _wrong(number, f"it cannot be read: {error}.", **more)
+    except Exception as error:
+        return _wrong(number, _unread(error), **more)
     texts = _text_of(reference), _text_of(current)
     called = "" if name is None else str(name)
     return _given(
@@ -289,6 +305,7 @@ def _pictures(folder: Path, said: str, skip: Path | None) -> list[str]:
     if not folder.is_dir():
         raise SettingError(f"{said} is no folder: give two folders of pictures, or {_FORMS}.")
     found: list[str] = []
+    skipped = None if skip is None else os.path.realpath(skip)  # either may be relative, or a link
 
     def refuse(error: OSError) -> None:
         raise SettingError(f"{said} cannot be read: {error}.") from error
@@ -298,7 +315,8 @@ def _pictures(folder: Path, said: str, skip: Path | None) -> list[str]:
         folders[:] = [
             name
             for name in folders
-            if not name.startswith(".") and (skip is None or here / name != skip)
+            if not name.startswith(".")
+            and (skipped is None or os.path.realpath(here / name) != skipped)
         ]
         relative = here.relative_to(folder)
         found += [
@@ -344,7 +362,7 @@ def _folders(one: str, two: str, skip: Path | None) -> Listed:
             paths = os.fspath(places[0] / mine), os.fspath(places[1] / other)
             yield _given(number, other, *paths, texts)
 
-    return Listed(made(), len(names), f"{one} and {two}", notes)
+    return Listed(made(), len(names), f"{one} and {two}", notes, sum(map(len, alone)))
 
 
 def _some(names: list[str]) -> str:

@@ -219,6 +219,13 @@ def _check_registered(plan: Plan) -> None:
 
     lacking = ""
     mine = registered_types()
+    more = sorted({*mine} - {*plan.types})
+    if more and not {*plan.types} - {*mine}:
+        raise Unfit(
+            f"A worker has anomaly types that this run has not ({', '.join(more)}): plugins of an "
+            "earlier run, or others who use it, registered them there. Restart the workers, or "
+            "name the same plugins=[...]."
+        )
     if mine != plan.types:
         differing = ", ".join(sorted({*mine} ^ {*plan.types})) or ", ".join(mine)
         lacking = f"the anomaly types of the run ({differing} differ)"

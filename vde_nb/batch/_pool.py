@@ -6,14 +6,16 @@ import multiprocessing
 import multiprocessing.context
 import os
 import signal
+import sys
 import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import spawn
+from pickle import PicklingError
 from typing import Any
 
 from vde_nb.batch._executors import Broken, Finished, Futures, _unanswered, lost_row
@@ -24,6 +26,7 @@ __all__ = ["Processes"]
 
 #: Workers that may be lost over a pair: the first time it may have been another pair's doing.
 _MOST_LOST = 2
+_MOST_ON_WINDOWS = 61  # processes that one call of the system can wait for there
 _MOST_IN_VAIN = 8  # pools that are lost one after the other
 
 
@@ -109,6 +112,8 @@ class Processes(Futures):
     def __init__(self, workers: int | None = None) -> None:
         super().__init__()
         self._workers = processors() if workers is None else workers
+        if sys.platform == "win32":
+            self._workers = min(self._workers, _MOST_ON_WINDOWS)
         self._context = _Context()
         self._pool: ProcessPoolExecutor | None = None
         #: Jobs that were out when a process was lost, one of which may be at fault; and how often.
@@ -147,6 +152,9 @@ class Processes(Futures):
             self._waiting.popleft()
 
     def _put(self, job: Job, workers: int) -> bool:
+        if _is_of_the_script(job):
+            self._send(_unsent, job)
+            return True
         if self._pool is not None and self._pool._max_workers != workers:  # type: ignore[attr-defined]
             self._end_pool()
         if self._pool is None:
@@ -156,11 +164,11 @@ class Processes(Futures):
                     workers, mp_context=self._context, initializer=_begin, initargs=(threads,)
                 )
             except (OSError, ImportError, NotImplementedError) as error:
-                raise Broken(
-                    f"No processes can be started here ({error}); workers=0 stays in this one."
-                ) from error
+                raise _unstarted(error) from error
         try:
-            self._send(self._pool.submit, job)
+            self._send(self._pool.submit, job)  # starts processes, as long as some are lacking
+        except OSError as error:
+            raise _unstarted(error) from error
         except BrokenProcessPool:
             if self._out:
                 return False
@@ -225,6 +233,30 @@ class Processes(Futures):
         if kill:
             for process in list(self._context.started):
                 with suppress(ValueError):  # it has ended and was forgotten
-                    process.kill()
+                    if process.pid is not None:  # it could be started
+                        process.kill()
         self._out.clear()
         self._end_pool()
+
+
+def _is_of_the_script(job: Job) -> bool:
+    """Whether a source is of a class that our processes cannot know: they do not run the script."""
+    return any(type(one).__module__ == "__main__" for one in (job.reference, job.current))
+
+
+def _unsent(function: Any, job: Job) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(
+        PicklingError(
+            "its pictures are of a class of the script or notebook itself, which workers do not "
+            "run; put the class into a module, give arrays, or stay in this process with workers=0"
+        )
+    )
+    return future
+
+
+def _unstarted(error: Exception) -> Broken:
+    return Broken(
+        f"No processes can be started here ({error}); fewer workers= may do, and workers=0 stays "
+        "in this one."
+    )

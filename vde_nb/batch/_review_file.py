@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vde_nb._text import readable
-from vde_nb.errors import SettingError
+from vde_nb.errors import OutputError, SettingError
 from vde_nb.reviewing import Review, checked_reviews
 
 __all__ = [
@@ -132,9 +132,21 @@ def checked_review(review: PairReview) -> PairReview:
 
 
 def written(pairs: Mapping[str, str]) -> str:
-    """The file, of what :meth:`PairReview.line` gives for each id."""
+    """The file, of what :meth:`PairReview.line` gives for each id.
+
+    Raises
+    ------
+    OutputError
+        It would be larger than what is read back.
+    """
     lines = ",\n".join(f'"{key}":{pairs[key]}' for key in sorted(pairs))
-    return f'{{"format":"{FORMAT}","version":{VERSION},"pairs":{{\n{lines}\n}}}}\n'
+    text = f'{{"format":"{FORMAT}","version":{VERSION},"pairs":{{\n{lines}\n}}}}\n'
+    if len(pairs) > _MOST_PAIRS or len(text.encode()) > _MOST_BYTES:
+        raise OutputError(
+            f"{FILE} would hold more than {_MOST_PAIRS} pairs or {_MOST_BYTES >> 20} MB and could "
+            "not be read again; what it holds stays. Take a review back, or shorten comments."
+        )
+    return text
 
 
 def read_reviews(path: Path) -> dict[str, PairReview]:

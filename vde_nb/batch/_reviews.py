@@ -1,8 +1,8 @@
 """What people said about the pairs of a run, in ``reviews.json`` of its folder.
 
-Each change is on the disk when :meth:`Reviews.put` returns, the file whole or as it was. Several
-panels may review one run: a change replaces what is known of its own pair and of no other. A file
-that is none of ours is neither used nor written over.
+Each change is on the disk when :meth:`Reviews.put` or :meth:`Reviews.change` returns, the file
+whole or as it was. Several panels may review one run: a change replaces what is known of its own
+pair and of no other. A file that is none of ours is neither used nor written over.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Reviews(Mapping[str, PairReview]):
         self._rows = rows
         self._entries: dict[str, PairReview] = {}
         self._lines: dict[str, str] = {}
-        self._unsaved: set[str] = set()
+        self._unsaved: dict[str, list[Callable[[PairReview], PairReview]]] = {}
         self._stamp: object = None
         with suppress(OutputError):  # `trouble` tells
             self._read()
@@ -108,18 +108,54 @@ class Reviews(Mapping[str, PairReview]):
         SettingError
             A comment is too long, or there is another thing that could not be read back.
         OutputError
-            It cannot be written, or another program's file is there. The review is kept in memory
-            and written with the next that can be.
+            It cannot be written, another program's file is there, or all of it would be more than
+            can be read back. The review is kept in memory and written with the next that can be.
+        """
+        checked = checked_review(review)
+        self.change(identity, lambda _: checked)
+
+    def change(self, identity: str, change: Callable[[PairReview], PairReview]) -> PairReview:
+        """Say something about a pair, knowing what is on the disk at that moment.
+
+        Parameters
+        ----------
+        identity
+            The id of the pair's row.
+        change
+            Given what is said about the pair now, gives what shall be said. It is called again
+            where it could not be written and others have written since.
+
+        Returns
+        -------
+        PairReview
+            What is said now.
+
+        Raises
+        ------
+        SettingError, OutputError
+            As :meth:`put`.
         """
         if not is_id(identity):
             raise SettingError(f"{identity!r} is no id of a row: 32 hexadecimal digits.")
-        self._set(identity, checked_review(review))
-        self._unsaved.add(identity)
-        with self._locked():
-            self._read()
-            write_atomically(self.path, written(self._lines), overwrite=True)
-            self._stamp = self._stamped()
+        try:
+            with self._locked():
+                self._read()
+                before = self._entries.get(identity, PairReview())
+                after = checked_review(change(before))
+                if after != before or self._unsaved:
+                    lines = {**self._lines, identity: after.line()}
+                    if after.is_empty:
+                        del lines[identity]
+                    write_atomically(self.path, written(lines), overwrite=True)
+                    self._stamp = self._stamped()
+        except OutputError:
+            after = checked_review(change(self._entries.get(identity, PairReview())))
+            self._set(identity, after)
+            self._unsaved.setdefault(identity, []).append(change)
+            raise
+        self._set(identity, after)
         self._unsaved.clear()
+        return after
 
     def _set(self, identity: str, review: PairReview) -> None:
         if review.is_empty:
@@ -131,7 +167,7 @@ class Reviews(Mapping[str, PairReview]):
     # The file
 
     def _read(self) -> None:
-        """Take over what the file holds now, but for what is not saved yet."""
+        """Take over what the file holds now, with what is not saved yet."""
         stamp = self._stamped()
         if stamp == self._stamp and not self.trouble:
             return
@@ -143,11 +179,14 @@ class Reviews(Mapping[str, PairReview]):
                 "reviews of this run are not saved."
             )
             raise OutputError(self.trouble) from error
-        own = {identity: self._entries.get(identity) for identity in self._unsaved}
+        for identity, changes in self._unsaved.items():
+            review = found.get(identity, PairReview())
+            for change in changes:
+                review = checked_review(change(review))
+            found[identity] = review
         self._entries, self._lines = {}, {}
-        for identity, review in (found | own).items():
-            if review is not None:
-                self._set(identity, review)
+        for identity, review in found.items():
+            self._set(identity, review)
         self._stamp, self.trouble = stamp, ""
 
     def _stamped(self) -> object:

@@ -18,6 +18,7 @@ ssim            mean structural similarity
 score           how far the worst place is from what counts as unchanged, 1 being the level; or null
 largest         pixels of the largest anomaly, null where there is none
 size            ``[width, height]``
+unlike          whether the two do not look like the same scene, where they were registered
 method          what was compared with; `outlined_by` and `described_by` likewise
 notes           what a reader should know, in words
 error           what went wrong, in words; `error_kind` is the name of its class
@@ -56,15 +57,16 @@ __all__ = [
     "folder_of",
     "found_row",
     "is_done",
+    "storable_row",
 ]
 
 Row = dict[str, Any]
 
 KEYS = (
     *("id", "number", "name", "reference", "current", "status", "anomalies", "types"),
-    *("severities", "change", "ssim", "score", "largest", "size", "method", "outlined_by"),
-    *("described_by", "notes", "error", "error_kind", "retry", "same_as", "folder", "files"),
-    *("verdict", "given"),
+    *("severities", "change", "ssim", "score", "largest", "size", "unlike", "method"),
+    *("outlined_by", "described_by", "notes", "error", "error_kind", "retry", "same_as", "folder"),
+    *("files", "verdict", "given"),
 )
 STATES = ("clean", "changed", "error")
 SEVERITIES = ("minor", "moderate", "major")
@@ -115,6 +117,7 @@ def found_row(about: Mapping[str, Any], comparison: Comparison, files: list[str]
         score=_number(comparison.score),
         largest=max((int(one.area) for one in anomalies), default=None),
         size=[int(width), int(height)],
+        unlike=comparison.registration is not None and not comparison.registration.same_scene,
         method=comparison.method,
         outlined_by=_short(comparison.outlined_by),
         described_by=_short(comparison.described_by),
@@ -139,7 +142,10 @@ def error_row(
 
 
 def copied_row(about: Mapping[str, Any], original: Row) -> Row:
-    """The row of a pair whose pictures are those of `original`, pixel for pixel."""
+    """The row of a pair whose pictures are those of `original`, pixel for pixel.
+
+    Of an error there is no copy: it names a file, or may not happen a second time.
+    """
     own = ("id", "number", "name", "reference", "current", "given", "same_as")
     kept = {key: value for key, value in original.items() if key not in own}
     return _row(about, **kept, same_as=original["same_as"] or original["id"])
@@ -154,6 +160,7 @@ def _row(about: Mapping[str, Any], **found: Any) -> Row:
         "current": _short(about["current"], _LONGEST_TEXT),
         "types": {},
         "severities": dict.fromkeys(SEVERITIES, 0),
+        "unlike": False,
         "method": "",
         "outlined_by": "",
         "described_by": "",
@@ -176,7 +183,7 @@ def _number(value: float | None) -> float | None:
 
 
 def _short(text: object, most: int = _LONGEST_NAME) -> str:
-    said = readable(str(text))
+    said = readable(str(text)).replace("\0", "\ufffd")  # as checked_row() wants it
     return said if len(said) <= most else f"{said[: most - 1]}…"
 
 
@@ -211,7 +218,7 @@ def checked_row(value: object) -> Row:
         raise ValueError("it is no row")
     row: Row = {}
     for key in KEYS:
-        given = value.get(key)
+        given = value.get(key, _LATER.get(key))
         if not _CHECKS[key](given):
             raise ValueError(f"{key} is not one of a row")
         row[key] = given
@@ -226,6 +233,22 @@ def checked_row(value: object) -> Row:
     if row["status"] != "error" and (row["anomalies"] is None or row["error"] is not None):
         raise ValueError("anomalies is not one of a row")
     return row
+
+
+def storable_row(row: Row) -> Row:
+    """The row as it can be read again: itself, or an error that says what of it cannot be kept.
+
+    A row that :func:`checked_row` refused would be found out only at the end of a run, which
+    could then never come.
+    """
+    try:
+        return checked_row(row)
+    except ValueError as error:
+        message = f"What was found cannot be kept: {error}."
+        made = error_row(row, message, "ValueError", retry=False)
+        if not _is_given(made["given"]):
+            made["given"] = {}
+        return checked_row(made)
 
 
 def _is_count(value: object) -> bool:
@@ -303,6 +326,8 @@ def _or_none(check: Any) -> Any:
     return lambda value: value is None or check(value)
 
 
+#: Keys that rows did not always have, and what they count as then.
+_LATER = {"unlike": False}
 _CHECKS: dict[str, Any] = {
     "id": _is_id,
     "number": lambda value: _is_count(value) and value >= 1,
@@ -318,6 +343,7 @@ _CHECKS: dict[str, Any] = {
     "score": _or_none(_is_number),
     "largest": _or_none(_is_count),
     "size": _or_none(_is_size),
+    "unlike": _is_bool,
     "method": _is_text,
     "outlined_by": _is_text,
     "described_by": _is_text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vde_nb._console import say
 from vde_nb._progress import in_notebook
 from vde_nb._write import expand
 from vde_nb.batch._executors import Crew, crew_of
@@ -86,7 +88,8 @@ def compare_many(
         :meth:`Comparison.save` knows, such as ``"html"``.
     fail_if
         A rule such as ``"major>0 or change>2"`` by which a pair fails; see
-        :func:`vde_nb.batch.parse_rule`.
+        :func:`vde_nb.batch.parse_rule`. A run that goes on keeps its rule where none is given, and
+        drops it with ``""``; another one judges all of its rows anew.
     method, preset, ignore
         As for :func:`vde_nb.compare`.
     plugins
@@ -128,12 +131,17 @@ def compare_many(
     """
     _check_numbers(workers, in_flight, executor)
     want = wanted(method, preset, ignore, save, plugins, settings)
-    judge = _judge(fail_if)  # now the plugins have told their types
+    judge = _judge(fail_if)  # now the plugins have told their types; a wrong rule is told at once
+    # Before the folder is made: nothing is left behind where there is nothing to compare.
+    single = want.settings.method == "normality"
+    skip = None if out is None else expand(out).absolute()
+    listed = list_pairs(pairs, root=root, single=single, skip=skip)
     crew = crew_of(executor, workers)
     home = open_home(out, resume, want.facts)
+    ended = False
     try:
-        single = want.settings.method == "normality"
-        listed = list_pairs(pairs, root=root, single=single, skip=home.folder)
+        if fail_if is None and (rule := (home.before or {}).get("fail_if")):
+            fail_if, judge = rule, _judge(rule)  # who goes on means the same run
         # Of other executors nobody knows where they compute: their workers find out.
         here = crew.here or (None if executor is not None else False)
         plan = make_plan(want, home, here=here, several=crew.slots() > 1)
@@ -141,8 +149,9 @@ def compare_many(
         run = _Running(home, want, crew, listed, fail_if, judge, base)
         with _told(progress, listed.total) as tell:
             run.go(lambda journal: Loop(plan, crew, journal, judge, tell, in_flight))
+        ended = True
     finally:
-        crew.close()
+        crew.close(kill=not ended)  # whoever has waited as long as is promised waits no longer
         home.lock.close()
         if home.temporary:
             atexit.register(shutil.rmtree, home.folder, ignore_errors=True)
@@ -172,9 +181,10 @@ class _Running:
             "state": "running",
             **machine(),
             **self.want.facts,
-            "fail_if": self.fail_if,
+            "fail_if": self.fail_if or None,
             "source": self.listed.text,
             "root": self.root,
+            "unpaired": self.listed.unpaired,
             "total": self.listed.total,
             "temporary": self.home.temporary,
             "counts": {},
@@ -200,22 +210,39 @@ class _Running:
             loop.run(self.listed)
         except BaseException:
             # Whatever it was, what is being computed is not thrown away, and what is there can be
-            # looked at. The journal is read anew: the interruption may have come in its middle.
+            # looked at.
             try:
-                with suppress(Exception):
-                    journal.reload()
-                    if not loop.end():
-                        self.crew.close(kill=True)
+                self._end(journal, loop)
                 with suppress(Exception):
                     finish("interrupted")
             finally:
                 journal.close()
+            if in_notebook():  # above the traceback, which tells nobody what to do
+                say(
+                    f"Stopped after {loop.done} pairs, which are in {self.home.folder}. The same "
+                    "call goes on where it was.",
+                    to=sys.stderr,
+                )
             raise
         try:
             clear_attempts(self.home.folder)  # of workers that were killed on the way
             finish("finished")
         finally:
             journal.close()
+
+    def _end(self, journal: Journal, loop: Loop) -> None:
+        """Take what is still coming; who interrupts a second time does not wait for it."""
+        ended = False
+        try:
+            # Read anew: the interruption may have come in its middle.
+            journal.reload()
+            ended = loop.end()
+        except (Exception, KeyboardInterrupt):
+            with suppress(Exception):
+                journal.reload()
+        finally:
+            if not ended:
+                self.crew.close(kill=True)
 
     def _notes(self, journal: Journal, loop: Loop, state: str) -> list[str]:
         notes = [*self.listed.notes, *journal.notes]
@@ -260,7 +287,7 @@ def _opened(folder: Path) -> Run:
 
 
 def _judge(fail_if: str | None) -> Callable[[Row], str | None]:
-    if fail_if is None:
+    if not fail_if:
         return lambda row: None
     from vde_nb.batch.rules import parse_rule
 

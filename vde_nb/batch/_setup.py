@@ -17,9 +17,10 @@ from vde_nb._learned import model_of, named
 from vde_nb._png import png
 from vde_nb._version import __version__
 from vde_nb._write import expand, write_atomically
-from vde_nb.batch._files import checked_save, clear_attempts
-from vde_nb.batch._journal import hold
+from vde_nb.batch._files import UNFINISHED, check_shelves, checked_save, clear_attempts
+from vde_nb.batch._journal import JOURNAL, LOCK, hold
 from vde_nb.batch._manifest import check_same, read_manifest
+from vde_nb.batch._plain import plain_file
 from vde_nb.batch._plan import (
     IGNORE,
     MODEL,
@@ -193,7 +194,7 @@ def open_home(out: str | os.PathLike[str] | None, resume: bool, facts: Mapping[s
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"{folder} cannot be used: {reason}.") from error
     before = read_manifest(folder)
-    if before is None and holds - {".lock"}:
+    if before is None and not _is_new(holds):
         raise OutputError(
             f"{folder} holds other things than a run: give a new or an empty folder as out=."
         )
@@ -207,11 +208,25 @@ def open_home(out: str | os.PathLike[str] | None, resume: bool, facts: Mapping[s
         before = read_manifest(folder)
         if before is not None:
             check_same(folder, before, facts)
+        check_shelves(folder)
+        if os.path.lexists(folder / JOURNAL) and plain_file(folder, JOURNAL) is None:
+            raise OutputError(f"{folder / JOURNAL} is a link, a pipe or a folder; take it away.")
         clear_attempts(folder)
     except BaseException:
         lock.close()
         raise
     return Home(folder, lock, False, before)
+
+
+def _is_new(holds: set[str]) -> bool:
+    """Whether a folder without ``run.json`` is empty, or a run was killed that had just begun.
+
+    A run first takes its lock. Files of these names without one are somebody else's.
+    """
+    return not holds or (
+        LOCK in holds
+        and all(name in (LOCK, IGNORE, MODEL) or UNFINISHED.fullmatch(name) for name in holds)
+    )
 
 
 def make_plan(want: Wanted, home: Home, *, here: bool | None, several: bool = False) -> Plan:

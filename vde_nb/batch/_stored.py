@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import stat
 from array import array
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ from vde_nb._text import readable
 from vde_nb.batch._final import RESULTS, TIMINGS
 from vde_nb.batch._journal import JOURNAL, _lines
 from vde_nb.batch._manifest import MANIFEST, read_manifest
+from vde_nb.batch._plain import plain_file
 from vde_nb.batch._row import LONGEST_LINE, Row, checked_row
 from vde_nb.batch._summary import Tally, tally
 from vde_nb.errors import OutputError, SettingError
@@ -31,32 +31,6 @@ STATES = ("running", "finished", "interrupted")
 _LONGEST_TEXT, _MOST_ENTRIES, _DEEPEST = 4000, 1000, 4
 #: Bytes of a thumbnail at most; ours have some ten thousand.
 _LARGEST_PICTURE = 256 * 1024
-
-
-def plain_file(folder: Path, relative: str) -> Path | None:
-    """A regular file inside of `folder`, with no link on the way to it; None where there is none.
-
-    Parameters
-    ----------
-    folder
-        Trusted: links on the way to it are followed.
-    relative
-        Such as ``"pairs/ab/…/thumbnail.jpg"``.
-    """
-    parts = relative.split("/")
-    if not relative or {"", ".", ".."} & {*parts} or any(c in relative for c in "\\:\0"):
-        return None
-    path = folder
-    for position, part in enumerate(parts):
-        path = path / part
-        try:
-            mode = path.lstat().st_mode
-        except (OSError, ValueError):
-            return None
-        kind = stat.S_ISREG if position == len(parts) - 1 else stat.S_ISDIR
-        if not kind(mode):
-            return None
-    return path
 
 
 class Stored:

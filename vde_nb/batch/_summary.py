@@ -15,6 +15,7 @@ __all__ = ["Tally", "quantiles", "tally", "times", "worst_first"]
 
 #: Types that are counted at most: thousands would be somebody's mischief.
 _MOST_TYPES = 1000
+_LONGEST = 300  # letters of a message by which errors are counted
 _STEPS = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
 
 
@@ -28,6 +29,8 @@ class Tally:
         Pairs, and those of each status.
     passed, failed
         Pairs by the run's rule; both 0 without one.
+    unlike
+        Pairs whose pictures do not look like the same scene.
     copies
         Pairs that were not computed, as their pictures had been.
     anomalies
@@ -38,6 +41,8 @@ class Tally:
         Pairs that have at least one of them.
     kinds
         Errors by the names of their classes.
+    messages
+        Errors by what they say, whichever picture it is said of.
     retry
         Errors that a resumed run tries again.
     """
@@ -48,6 +53,7 @@ class Tally:
     errors: int = 0
     passed: int = 0
     failed: int = 0
+    unlike: int = 0
     copies: int = 0
     anomalies: int = 0
     retry: int = 0
@@ -56,6 +62,7 @@ class Tally:
     with_type: Counter[str] = field(default_factory=Counter)
     with_severity: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    messages: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: Row) -> None:
         """Count a row."""
@@ -65,10 +72,12 @@ class Tally:
         self.passed += row["verdict"] == "pass"
         self.failed += row["verdict"] == "fail"
         self.copies += row["same_as"] is not None
+        self.unlike += row.get("unlike", False)
         if row["status"] == "error":
             self.errors += 1
             self.retry += row["retry"]
             self._count(self.kinds, None, row["error_kind"] or "error", 1)
+            self._count(self.messages, None, _unnamed(row), 1)
             return
         self.anomalies += row["anomalies"]
         for name, count in row["types"].items():
@@ -98,6 +107,15 @@ class Tally:
         }
 
 
+def _unnamed(row: Row) -> str:
+    """What the error of a row says, without saying of which pair or picture."""
+    said: str = row["error"]
+    for name in sorted((row["reference"], row["current"], row["name"]), key=len, reverse=True):
+        if name:
+            said = said.replace(name, "\u2026")
+    return said.partition("; did you mean")[0].removeprefix(f"Pair {row['number']}: ")[:_LONGEST]
+
+
 def tally(rows: Iterable[Row]) -> Tally:
     """Count rows, one at a time."""
     counts = Tally()
@@ -109,12 +127,14 @@ def tally(rows: Iterable[Row]) -> Tally:
 def worst_first(row: Row) -> tuple[Any, ...]:
     """Key that sorts rows by how much they ask to be looked at.
 
-    Errors, then what fails by the rule, then by the number of major, moderate and minor anomalies,
-    the worst place and the share that changed; what is left in its own order.
+    Errors, then pictures that do not look like the same scene, of which nothing that was found
+    says much, then what fails by the rule, then by the number of major, moderate and minor
+    anomalies, the worst place and the share that changed; what is left in its own order.
     """
     grades = row["severities"]
     return (
         row["status"] != "error",
+        not row.get("unlike", False),
         row["verdict"] != "fail",
         *(-grades[name] for name in reversed(SEVERITIES)),
         -_known(row["score"]),

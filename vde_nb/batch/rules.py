@@ -34,6 +34,7 @@ MEASURES: Mapping[str, str] = {
     "ssim": "structural similarity, 1 = identical",
     "score": "the worst place, 1 = the level of what counts as unchanged",
     "largest": "area of the largest anomaly in pixels",
+    "unlike": "1 for two pictures that do not look like the same scene, else 0",
     "error": "1 for a pair that could not be compared, else 0",
 }
 
@@ -104,10 +105,10 @@ def parse_rule(text: str, types: Iterable[str] = ()) -> Rule:
     ----------
     text
         Comparisons of numbers with ``anomalies``, ``minor``, ``moderate``, ``major``, ``change``,
-        ``ssim``, ``score``, ``largest``, ``error`` or the name of a type of anomalies (how many of
-        it there are), joined by ``and``, ``or``, ``not`` and brackets. ``type:crack`` and
-        ``type:"any text"`` stand for a type whatever its name, also for one that is not known
-        here, such as of a plugin that only workers import.
+        ``ssim``, ``score``, ``largest``, ``unlike``, ``error`` or the name of a type of anomalies
+        (how many of it there are), joined by ``and``, ``or``, ``not`` and brackets.
+        ``type:crack`` and ``type:"any text"`` stand for a type whatever its name, also for one
+        that is not known here, such as of a plugin that only workers import.
     types
         Names of types that are known beside the registered ones.
 
@@ -301,6 +302,8 @@ def _measure(row: Row, name: str) -> float | None:
         return float(failed)
     if failed:  # a count of none would say that nothing is there
         return None
+    if name == "unlike":
+        return float(row.get("unlike", False))
     if name in _SEVERITIES:
         return _number((row.get("severities") or {}).get(name))
     return _number(row.get(name))

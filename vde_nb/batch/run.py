@@ -11,13 +11,13 @@ from typing import Any
 
 from vde_nb._write import write_atomically
 from vde_nb.batch._delete import delete
-from vde_nb.batch._final import _COLUMNS
+from vde_nb.batch._final import _COLUMNS, further_columns
 from vde_nb.batch._reviews import Reviews
 from vde_nb.batch._row import Row
 from vde_nb.batch._stored import Stored
 from vde_nb.batch._summary import Tally, times, worst_first
 from vde_nb.batch.rules import Rule, parse_rule
-from vde_nb.errors import MissingExtraError, SettingError
+from vde_nb.errors import MissingExtraError, OutputError, SettingError
 
 __all__ = ["Run", "open_run"]
 
@@ -200,6 +200,8 @@ class Run:
             "types": self.types,
             "severities": self.severities,
             "errors": dict(self.tally.kinds),
+            "unlike": self.tally.unlike,
+            "unpaired": self.manifest.get("unpaired") or 0,
             "timings": self.timings(),
             "worst": [{key: row[key] for key in (*keys, "error")} for row in self.worst(10)],
             "notes": list(self.notes),
@@ -219,8 +221,16 @@ class Run:
             raise MissingExtraError(
                 'to_frame() needs pandas: pip install "vde-nb[batch]"'
             ) from error
-        values = ([value(row) for _, value in _COLUMNS.values()] for row in self.rows())
-        return pd.DataFrame(values, columns=list(_COLUMNS))
+        names: dict[str, str] = {}
+        lines = [
+            [*(value(row) for _, value in _COLUMNS.values()), *further_columns(names, row)]
+            for row in self.rows()
+        ]
+        heads = [*_COLUMNS, *names.values()]
+        lines = [line + [None] * (len(heads) - len(line)) for line in lines]
+        frame = pd.DataFrame(lines, columns=heads)
+        counts = [name for name in ("anomalies", "largest", "width", "height") if name in frame]
+        return frame.astype(dict.fromkeys(counts, "Int64"))
 
     def to_html(
         self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
@@ -268,11 +278,16 @@ class Run:
 
         return Panel(run=self, root=root, only=only, **how)
 
-    def delete(self) -> tuple[Path, ...]:
+    def delete(self, *, reviews: bool = False) -> tuple[Path, ...]:
         """Delete the run from the disk.
 
         Only what a run writes is deleted, by name; links are left alone, and so is everything
         else that lies in the folder.
+
+        Parameters
+        ----------
+        reviews
+            Delete what people said about its pairs as well.
 
         Returns
         -------
@@ -282,8 +297,14 @@ class Run:
         Raises
         ------
         OutputError
-            The run is being written, or something cannot be deleted.
+            The run is being written, or something cannot be deleted; or there are reviews, and
+            `reviews` does not say that they may go.
         """
+        if not reviews and len(self.reviews):
+            raise OutputError(
+                f"{len(self.reviews)} pairs of this run were reviewed, and that cannot be computed "
+                "again: keep it with run.reviews.to_csv(...), or pass reviews=True to delete all."
+            )
         return delete(self.folder)
 
     def __repr__(self) -> str:

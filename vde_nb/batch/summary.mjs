@@ -24,6 +24,9 @@
  * @property {string | null} error
  * @property {string[]} notes
  * @property {boolean} copied
+ * @property {boolean} unlike The two do not look like the same scene.
+ * @property {boolean} ways Whether paths are shown.
+ * @property {[string, string][]} given Further columns of the table of pairs.
  * @property {string} [text] What is searched.
  */
 
@@ -40,10 +43,12 @@ const STATES = ["clean", "changed", "error"];
 const VERDICTS = ["", "pass", "fail"];
 const SEVERITIES = ["minor", "moderate", "major"];
 const TYPES = 3;
+const GIVEN = 6;
+const OPENED = ["report.html", "annotated.png", "thumbnail.jpg"];
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
 /**
- * A row as the page holds it, with its parts named; `pack` in _page.py makes them.
+ * A row as the page holds it, with its parts named; `Words.pack` in _page_rows.py makes them.
  *
  * @param {any[]} packed
  * @param {number} place
@@ -52,7 +57,7 @@ const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "bas
  */
 export function unpack(packed, place, words) {
   const [number, name, reference, current, status, verdict, anomalies, grades, types] = packed;
-  const [change, ssim, score, largest, home, files, pictured, error, notes, copied] = packed.slice(9);
+  const [change, ssim, score, largest, home, files, pictured, error, notes, copied, unlike, ways, given] = packed.slice(9);
   return {
     place, number, name, reference, current, anomalies, grades, change, ssim, score, largest, home, files,
     status: STATES[status],
@@ -62,6 +67,9 @@ export function unpack(packed, place, words) {
     error: error === null ? null : words[error],
     notes: notes.map((/** @type {number} */ at) => words[at]),
     copied: copied === 1,
+    unlike: unlike === 1,
+    ways: ways === 1,
+    given: given.map((/** @type {[number, string]} */ [at, value]) => [words[at], value]),
   };
 }
 
@@ -113,14 +121,15 @@ export function ordered(rows, key, descending) {
  * @returns {boolean}
  */
 export function matches(row, wanted) {
-  if (wanted.status && row.status !== wanted.status) return false;
+  if (wanted.status && (wanted.status === "unlike" ? !row.unlike : row.status !== wanted.status)) return false;
   if (wanted.verdict && row.verdict !== wanted.verdict) return false;
   if (wanted.severity && !row.grades[SEVERITIES.indexOf(wanted.severity)]) return false;
   if (wanted.type && !row.types.some(([name]) => name === wanted.type)) return false;
   if (!wanted.words.length) return true;
-  row.text ??= [row.number, row.name, row.reference, row.current, row.error ?? "", ...row.types.map(([name]) => name), ...row.notes]
-    .join("\n")
-    .toLowerCase();
+  row.text ??= [
+    row.number, row.name, row.reference, row.current, row.error ?? "",
+    ...row.types.map(([name]) => name), ...row.notes, ...row.given.map(([name, value]) => `${name} ${value}`),
+  ].join("\n").toLowerCase();
   const text = row.text;
   return wanted.words.every((word) => text.includes(word));
 }
@@ -149,7 +158,7 @@ function make(tag, attributes = {}, ...contents) {
 }
 
 /**
- * One row of the table; `_row` in _page.py makes the same.
+ * One row of the table; `static_row` in _page_rows.py makes the same.
  *
  * @param {Row} row
  * @param {string | null} prefix Stands before "pairs/…" in addresses.
@@ -159,20 +168,31 @@ function make(tag, attributes = {}, ...contents) {
 function makeRow(row, prefix, known) {
   const folder = row.home && prefix !== null ? `${prefix}pairs/${row.home.slice(0, 2)}/${row.home}/` : "";
   const links = folder ? known.filter((_, bit) => (row.files >> bit) & 1).map(([file, text]) => [folder + file, text]) : [];
+  const there = [...known.filter((_, bit) => (row.files >> bit) & 1).map(([file]) => file), row.pictured ? "thumbnail.jpg" : ""];
+  const best = OPENED.find((name) => there.includes(name));
+  const opened = folder && best ? folder + best : "";
   const thumb = make("td", { class: "thumb" });
   if (folder && row.pictured) {
     const picture = make("img", {
       src: `${folder}thumbnail.jpg`, width: 184, height: 69, loading: "lazy", decoding: "async",
       alt: "Reference and annotated current picture",
     });
-    thumb.append(links.length ? make("a", { href: links[0][0], tabindex: -1 }, picture) : picture);
+    thumb.append(make("a", { href: opened, tabindex: -1 }, picture));
   }
   const title = make("bdi", {}, row.name);
-  const who = make("td", { class: "who" }, make("p", { class: "name" }, links.length ? make("a", { href: links[0][0] }, title) : title));
-  if ([row.reference, row.current].some((text) => text && text !== row.name)) {
-    who.append(make("p", { class: "soft" }, make("bdi", {}, row.reference), " \u2192 ", make("bdi", {}, row.current)));
+  const who = make("td", { class: "who" }, make("p", { class: "name" }, opened ? make("a", { href: opened }, title) : title));
+  if (row.ways) {
+    const texts = [row.reference, row.current].filter(Boolean);
+    who.append(make("p", { class: "soft" }, ...texts.flatMap((text, at) => [...(at ? [" \u2192 "] : []), make("bdi", {}, text)])));
   }
-  if (row.error !== null) who.append(make("p", { class: "why" }, row.error));
+  if (row.given.length) {
+    const further = make("p", { class: "soft given" });
+    for (const [name, value] of row.given.slice(0, GIVEN)) {
+      further.append(make("span", {}, make("bdi", {}, name), " ", make("b", {}, make("bdi", {}, value))));
+    }
+    if (row.given.length > GIVEN) further.append(make("span", {}, `and ${row.given.length - GIVEN} more`));
+    who.append(further);
+  }
   if (row.notes.length) {
     const count = `${row.notes.length} ${row.notes.length === 1 ? "note" : "notes"}`;
     const listed = make("ul", {}, ...row.notes.map((note) => make("li", {}, note)));
@@ -180,6 +200,7 @@ function makeRow(row, prefix, known) {
   }
   const result = make("td", { class: "result", "data-label": "Result" }, make("span", { class: `state ${row.status}` }, row.status));
   if (row.verdict && row.status !== "error") result.append(make("span", { class: `verdict ${row.verdict}` }, row.verdict));
+  if (row.unlike) result.append(make("span", { class: "state unlike" }, "other scene?"));
   if (row.copied) result.append(make("span", { class: "soft" }, "same pictures as another pair"));
   const chips = make("td", { class: "chips", "data-label": "Anomalies" });
   for (const [at, name] of [...SEVERITIES.entries()].reverse()) {
@@ -192,15 +213,18 @@ function makeRow(row, prefix, known) {
     types.append(make("span", {}, make("bdi", {}, name), ...(count > 1 ? [` \u00d7${grouped(count)}`] : [])));
   }
   if (row.types.length > TYPES) types.append(make("span", { class: "soft" }, `and ${row.types.length - TYPES} more`));
-  const number = (/** @type {string} */ label, /** @type {string} */ text) => make("td", { class: "number", "data-label": label }, text);
+  const number = (/** @type {string} */ label, /** @type {string} */ text, kind = "") =>
+    make("td", { class: `number${kind}`, "data-label": label }, text);
   const { change, ssim, score, largest } = row;
   const small = change !== null && change > 0 && change < 0.005;
+  const found = row.error !== null // over the columns of what was not found
+    ? [make("td", { class: "why", colspan: 3 }, make("p", {}, row.error))]
+    : [chips, types, number("Changed", change === null ? "" : small ? "<0.01 %" : `${change.toFixed(2)} %`)];
   return make(
-    "tr", {}, make("th", { scope: "row", class: "number" }, grouped(row.number)), thumb, who, result, chips, types,
-    number("Changed", change === null ? "" : small ? "<0.01 %" : `${change.toFixed(2)} %`),
-    number("SSIM", ssim === null ? "" : ssim.toFixed(4)),
-    number("Score", score === null ? "" : score.toFixed(2)),
-    number("Largest", largest === null ? "" : `${grouped(largest)} px\u00b2`),
+    "tr", {}, make("th", { scope: "row", class: "number" }, grouped(row.number)), thumb, who, result, ...found,
+    number("SSIM", ssim === null ? "" : ssim.toFixed(4), " ssim"),
+    number("Score", score === null ? "" : score.toFixed(2), " score"),
+    number("Largest", largest === null ? "" : `${grouped(largest)} px\u00b2`, " largest"),
     make("td", { class: "links", "data-label": "Files" }, ...links.map(([address, text]) => make("a", { href: address }, text))),
   );
 }

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["data", "policy", "script", "styles"]
 
 _TOKEN = "report"  # noqa: S105 - tells which pair data belong to; here there is one
+#: Pixels up to which regions are counted at every threshold.
+_MOST_COUNTED = 150_000_000
 #: Characters that could end the element, or that JavaScript takes for a line break.
 _UNSAFE = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
@@ -64,7 +66,8 @@ def data(comparison: Comparison) -> str:
         - ``blobs``: ``reference`` and ``current``, PNG in base64; ``clean`` and ``heatmap``,
           each ``{"meta", "data"}`` with a zlib stream in base64;
         - ``result``, ``masks``, ``masks_data``: of :func:`vde_nb.viewer.payload.anomalies_payload`;
-        - ``counts``: regions at every threshold, None where regions are made in another way;
+        - ``counts``: regions at every threshold; None where regions are made in another way, and
+          of a picture so large that counting takes minutes;
         - ``state``: ``threshold``, ``types``, ``colours``, ``registration``, ``view``.
     """
     how = payload.plan(*comparison.pair.shape)
@@ -88,7 +91,7 @@ def data(comparison: Comparison) -> str:
         "result": {"token": _TOKEN, "seq": 0, **result},
         "masks": offsets,
         "masks_data": _base64(masks),
-        "counts": payload.counts_of(comparison),
+        "counts": _counts(comparison),
         "state": {
             "threshold": int(comparison.threshold),
             "types": [readable(name) for name in types],
@@ -110,3 +113,8 @@ def _map(meta: dict[str, int], packed: bytes) -> dict[str, Any]:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def _counts(comparison: Comparison) -> list[int] | None:
+    height, width = comparison.pair.shape
+    return None if height * width > _MOST_COUNTED else payload.counts_of(comparison)

@@ -92,11 +92,10 @@ def _page(comparison: Comparison, *, interactive: bool) -> str:
         f".{severity}{{background:{_css(fill)};color:{_css(ink(fill))}}}"
         for severity, fill in SEVERITY_COLOURS.items()
     )
-    policy, styles, main = _POLICY, "", _static(comparison)
+    policy, styles = _POLICY, ""
     if interactive:
         policy, styles = _interactive.policy(), packaged("interactive.css") + _interactive.styles()
-        main = _live(comparison)
-    return f"""<!DOCTYPE html>
+    head = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -109,11 +108,15 @@ def _page(comparison: Comparison, *, interactive: bool) -> str:
 {styles}</style>
 </head>
 <body>
-{main}
+"""
+    foot = f"""
 <footer>vde-nb {__version__} \u00b7 This page is complete in itself and loads nothing.</footer>
 </body>
 </html>
 """
+    # Joined once: with a single letter beyond Latin-1, text takes two bytes for each of all.
+    main = _live(comparison) if interactive else [_static(comparison)]
+    return "".join([head, *main, foot])
 
 
 def _static(comparison: Comparison) -> str:
@@ -126,8 +129,11 @@ def _static(comparison: Comparison) -> str:
 </main>"""
 
 
-def _live(comparison: Comparison) -> str:
-    """The viewer, and the static report: the latter gives way where the former has something."""
+def _live(comparison: Comparison) -> list[str]:
+    """The viewer, and the static report: the latter gives way where the former has something.
+
+    In parts, some of which are megabytes.
+    """
     how = plan(*comparison.pair.shape)
     size = f"{how.width} \u00d7 {how.height} px"
     held = (
@@ -135,7 +141,7 @@ def _live(comparison: Comparison) -> str:
         if how.deep
         else f"The pictures are held in full size, {size}"
     )
-    return f"""<main>
+    shown = f"""<main>
 <div class="report">
 {_header(comparison)}
 {_summary(comparison)}
@@ -154,8 +160,10 @@ every anomaly</label>
 {_details(comparison)}
 </div>
 </main>
-<script type="application/json" id="vde-data">{_interactive.data(comparison)}</script>
+<script type="application/json" id="vde-data">"""
+    script = f"""</script>
 <script type="module">{_interactive.script()}</script>"""
+    return [shown, _interactive.data(comparison), script]
 
 
 def _header(comparison: Comparison) -> str:

@@ -7,17 +7,20 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from vde_nb._buffers import limited
 from vde_nb._native import LARGE
-from vde_nb._png import png, png_of_rows
+from vde_nb._png import png, png_of_rows, write_png
+from vde_nb._scratch_file import folder as scratch_folder
 from vde_nb._write import expand, write_all
-from vde_nb.errors import SettingError
+from vde_nb.errors import OutputError, SettingError
 from vde_nb.export._coco import to_coco
 from vde_nb.export._report import to_html
 from vde_nb.export._results import to_json
@@ -31,11 +34,11 @@ __all__ = ["FILES", "chosen_files", "save"]
 
 #: What can be saved: name, file, and what makes its content.
 FILES: dict[str, tuple[str, Callable[[Comparison], bytes | str]]] = {
-    "annotated": ("annotated.png", lambda comparison: png(comparison.annotated())),
-    "heatmap": ("heatmap.png", lambda comparison: png(comparison.heatmap)),
-    "mask": ("mask.png", lambda comparison: png(comparison.mask)),
-    "reference": ("reference.png", lambda comparison: png(comparison.reference)),
-    "current": ("current.png", lambda comparison: png(comparison.current)),
+    "annotated": ("annotated.png", lambda comparison: _png(comparison.annotated())),
+    "heatmap": ("heatmap.png", lambda comparison: _png(comparison.heatmap)),
+    "mask": ("mask.png", lambda comparison: _png(comparison.mask)),
+    "reference": ("reference.png", lambda comparison: _png(comparison.reference)),
+    "current": ("current.png", lambda comparison: _png(comparison.current)),
     "results": ("results.json", to_json),
     "coco": ("coco.json", to_coco),
     "csv": ("anomalies.csv", to_csv),
@@ -138,6 +141,25 @@ def _mask_png(anomaly: Anomaly) -> bytes:
         return part
 
     return png_of_rows(height, width, rows)
+
+
+def _png(picture: npt.NDArray[Any]) -> bytes:
+    """A picture as a PNG file; that of a large one lies in a scratch file, and is read from it."""
+    height, width = picture.shape[:2]
+    if height * width <= LARGE:
+        return png(picture)
+    channels, where = 3 if picture.ndim == 3 else 1, scratch_folder()
+    try:
+        with TemporaryFile(prefix="vde-nb-", dir=where) as file:
+            write_png(file, height, width, lambda a, b: picture[a:b], channels=channels)
+            file.flush()
+            # A map is as good as bytes for whoever writes it into another file.
+            return cast("bytes", mmap(file.fileno(), 0, access=ACCESS_READ))
+    except OSError as error:
+        raise OutputError(
+            f"A scratch file in {where} cannot be written: {error.strerror or error}; free some "
+            "space, or name another folder in the environment variable VDE_NB_SCRATCH."
+        ) from error
 
 
 def _made(make: Callable[[Comparison], bytes | str], comparison: Comparison) -> bytes | str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
@@ -21,6 +21,7 @@ from vde_nb.panel._choice import Choice
 from vde_nb.panel._edits import Edits, History, checked_ignore, checked_nudge, plain_prompts
 from vde_nb.panel._files import Root
 from vde_nb.panel._known import Known, Unplaced, located
+from vde_nb.panel._merge import merged_edits, merged_reviews
 from vde_nb.panel._pairs import MOST, Pair
 from vde_nb.panel._run import Request
 from vde_nb.reviewing import Review, apply_reviews, without_reviews
@@ -62,6 +63,8 @@ class Gallery:
         Why reviews are not saved, in words; empty when they are.
     notes
         What there is to know about opening it, in words.
+    token
+        Stands for this run as it was opened here.
 
     Raises
     ------
@@ -84,12 +87,13 @@ class Gallery:
         self.folder = Path(run.folder)
         self.notes: list[str] = []
         self.trouble = ""
-        self._key = secrets.token_hex(4)
+        self.token = secrets.token_hex(4)
         self._only = only
         manifest = dict(run.manifest)
         self.base = Edits()
         self.choice = self._chosen(manifest, model)
         self._core: tuple[Any, Hashable, Hashable] | None = None
+        self._own_core: tuple[Any, Hashable, Hashable] | None = None
         self.reviews: Reviews = run.reviews
         self.trouble = self.reviews.trouble
         self.pairs = self._made(manifest, root)
@@ -199,6 +203,7 @@ class Gallery:
         )
         pair.history = History(self.base)
         self._recall(pair, known.review)
+        known.own, known.own_edits = pair.reviews, pair.history.now
         count = row["anomalies"]
         pair.score = row["score"]
         if row["status"] == "error":
@@ -235,13 +240,16 @@ class Gallery:
 
     def keys(self, choice: Choice) -> tuple[Hashable, Hashable]:
         """What decides what is found, and what decides the score, with a choice of settings."""
-        if self._core is None or self._core[0] is not choice:
-            request = Request(choice, self.base, ())
-            made = choice, request.core, request.scoring
-            if choice is not self.choice:
-                self._core = made
-            return made[1:]
-        return self._core[1:]
+        for core in (self._own_core, self._core):
+            if core is not None and core[0] is choice:
+                return core[1:]
+        request = Request(choice, self.base, ())
+        made = choice, request.core, request.scoring
+        if choice is self.choice:  # asked for all the time, whatever the panel is set to
+            self._own_core = made
+        else:
+            self._core = made
+        return made[1:]
 
     # What is said
 
@@ -250,22 +258,28 @@ class Gallery:
         known = pair.known
         if known is None:
             return
-        before = known.review
-        anomalies = [] if pair.comparison is None else without_reviews(pair.comparison.anomalies)
-        decided = before.reviewed and not before.marked
-        if pair.comparison is not None:
-            made, _ = apply_reviews(anomalies, pair.reviews)
-            decided = bool(made) and all(one.verdict for one in made)
-        edits = pair.history.now
-        review = PairReview(
-            reviewed=before.marked or decided,
-            marked=before.marked,
-            comment=before.comment,
-            regions=tuple(_region(one, anomalies, before) for one in pair.reviews),
-            edits={} if edits == self.base else edits.to_dict(),
-            when=before.when,
-        )
-        self._put(known, review)
+        now, edits = pair.reviews, pair.history.now
+        own, own_edits = known.own, known.own_edits
+
+        def change(current: PairReview) -> PairReview:
+            reviews = merged_reviews([one.review for one in current.regions], own, now)
+            regions = _regions(reviews, pair, current)
+            return replace(
+                current,
+                reviewed=current.marked or _is_decided(pair, current, regions),
+                regions=regions,
+                edits=merged_edits(current.edits, own_edits, edits, self.base),
+            )
+
+        if change(known.review) != known.review:
+            self._change(known, change)
+            known.own, known.own_edits = now, edits
+
+    def take_over(self, pair: Pair) -> None:
+        """Show what others have said about the regions of a pair as well."""
+        if pair.known is not None:
+            pair.reviews = tuple(one.review for one in pair.known.review.regions)
+            pair.known.own = pair.reviews
 
     def say(self, pair: Pair, given: Mapping[str, Any]) -> None:
         """Mark a pair as reviewed, or note something about it.
@@ -279,30 +293,30 @@ class Gallery:
         """
         known = pair.known
         assert known is not None
-        before = known.review
-        marked = bool(given.get("marked", before.marked))
-        decided = before.reviewed and not before.marked
-        review = replace(
-            before,
-            marked=marked,
-            reviewed=marked or decided,
-            comment=str(given.get("comment", before.comment)),
-        )
-        self._put(known, review)
-        if before.marked and not marked:  # whether its regions are decided was of no account
-            self.keep(pair)
 
-    def _put(self, known: Known, review: PairReview) -> None:
-        if review == known.review:
-            return
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        review = replace(review, when=now)
+        def change(current: PairReview) -> PairReview:
+            marked = bool(given.get("marked", current.marked))
+            decided = current.reviewed
+            if current.marked and not marked:  # whether regions are decided was of no account
+                decided = _is_decided(pair, current, current.regions)
+            comment = str(given.get("comment", current.comment))
+            return replace(current, marked=marked, reviewed=marked or decided, comment=comment)
+
+        self._change(known, change)
+
+    def _change(self, known: Known, change: Callable[[PairReview], PairReview]) -> None:
+        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+        def dated(current: PairReview) -> PairReview:
+            review = change(current)
+            return current if review == current else replace(review, when=when)
+
         try:
-            self.reviews.put(known.identity, review)
+            self.reviews.change(known.identity, dated)
             self.trouble = ""
         except OutputError as error:
             self.trouble = f"Reviews are not saved: {error}"
-        known.review = review
+        known.review = self.reviews.get(known.identity, PairReview())
 
     # What the viewer is told
 
@@ -331,7 +345,7 @@ class Gallery:
         elif known.differs:
             remarks.append(known.differs)
         return {
-            "run": self._key,
+            "run": self.token,
             "title": readable(self.folder.resolve().name),
             "about": "\n".join([readable(str(self.folder)), *self.notes]),
             "filter": self._only,
@@ -378,7 +392,9 @@ def _is_shown(pair: Pair, only: str) -> bool:
         return bool(known.row["verdict"] == "fail")
     if only == "unreviewed":
         return not known.review.reviewed
-    return only == "all" or status == {"changed": "changed", "errors": "error"}[only]
+    if only == "errors":
+        return "error" in (status, pair.status)
+    return only == "all" or bool(status == "changed")
 
 
 def _called(row: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -401,6 +417,25 @@ def _bases(manifest: Mapping[str, Any], root: Root) -> list[Path]:
         elif text.lower().endswith(_TABLES):
             bases.insert(0, Path(text).parent)
     return bases
+
+
+def _regions(
+    reviews: Iterable[Review], pair: Pair, current: PairReview
+) -> tuple[RegionReview, ...]:
+    """Reviews of regions with what is known of those."""
+    anomalies = [] if pair.comparison is None else without_reviews(pair.comparison.anomalies)
+    return tuple(_region(one, anomalies, current) for one in reviews)
+
+
+def _is_decided(pair: Pair, current: PairReview, regions: Iterable[RegionReview]) -> bool:
+    """Whether all regions of a pair are; as it was where there are none, or none are known yet."""
+    made: list[Any] = []
+    if pair.comparison is not None:
+        anomalies = without_reviews(pair.comparison.anomalies)
+        made, _ = apply_reviews(anomalies, [one.review for one in regions])
+    if not made:
+        return current.reviewed and not current.marked
+    return all(one.verdict for one in made)
 
 
 def _region(review: Review, anomalies: list[Any], before: PairReview) -> RegionReview:

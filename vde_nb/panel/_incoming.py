@@ -111,6 +111,11 @@ class Incoming:
             given["marked"] = messages.flag(content, "marked")
         if "comment" in content:
             given["comment"] = messages.text(content, "comment")
+        gallery = self._panel._gallery
+        if gallery is None or content.get("run") != gallery.token:
+            # Places of another run mean nothing here, and what is said is on the disk at once.
+            self._panel.announce("Another run is shown by now; nothing was reviewed.")
+            return
         self._panel._say(messages.whole(content, "index", 0), given)
 
     def _thumbs(self, content: Mapping[str, Any]) -> None:

@@ -16,9 +16,10 @@ from vde_nb.batch._review_file import PairReview
 from vde_nb.comparison import Comparison
 from vde_nb.errors import ImageError
 from vde_nb.images import load
+from vde_nb.panel._edits import Edits
 from vde_nb.panel._files import Root
 from vde_nb.panel._origin import name_of
-from vde_nb.reviewing import without_reviews
+from vde_nb.reviewing import Review, without_reviews
 
 __all__ = ["Known", "Unplaced", "found_words", "located"]
 
@@ -49,6 +50,8 @@ class Known:
         What was said about the pair.
     has_model
         Whether a model of normality brings the reference where the run names none.
+    own, own_edits
+        Reviews of regions and edits as the panel has written or read them last.
     differs
         In what the panel finds something else than the run did, in words; empty when it agrees.
     """
@@ -59,6 +62,8 @@ class Known:
     place: Callable[[str], tuple[str | None, str]] = lambda text: (text, "")
     review: PairReview = field(default_factory=PairReview)
     has_model: bool = False
+    own: tuple[Review, ...] = ()
+    own_edits: Edits = field(default_factory=Edits)
     differs: str = ""
 
     @property
@@ -89,6 +94,16 @@ class Known:
         if self.row["status"] != "error":
             self._check(reference, current)
         return reference, current
+
+    def placed(self, source: Any) -> Any:
+        """A source of the pair for a pair of one's own, found as the run's own pictures are.
+
+        What was not looked for yet becomes its file below the root, or says why there is none.
+        """
+        if not isinstance(source, Unplaced):
+            return source
+        path, lost = self.place(source.text)
+        return Unplaced(source.text, lost) if path is None else path
 
     def _check(self, reference: str | None, current: str) -> None:
         from vde_nb.batch._identity import Identities
@@ -190,12 +205,22 @@ def found_words(
 
 @dataclass(frozen=True)
 class Unplaced:
-    """A picture of a run before its file was looked for: not a path, so nothing opens it."""
+    """A picture of a run before its file was looked for: not a path, so nothing opens it.
+
+    Attributes
+    ----------
+    text
+        As the run names it.
+    why
+        Why it cannot be opened, in words; empty where that was not tried.
+    """
 
     text: str
+    why: str = ""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        raise ImageError(f"{readable(self.text)} was not found among the pictures of the run.")
+        words = f"{readable(self.text)} was not found among the pictures of the run."
+        raise ImageError(self.why or words)
 
 
 def located(text: str, root: Root, bases: list[Path]) -> tuple[str | None, str]:

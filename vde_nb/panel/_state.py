@@ -339,14 +339,21 @@ class State(traitlets.HasTraits):
             return
         pair.is_kept_early = not at_rest
         self._gallery.keep(pair)
-        self._link.state(**self._strip())
+        if not at_rest:  # a comparison with what they say follows
+            self._gallery.take_over(pair)
+        self._tell_review(self._at)
 
     def _say(self, at: int, given: Mapping[str, Any]) -> None:
         """Mark a pair of a run as reviewed, or note something about it."""
         if self._gallery is None or not 0 <= at < len(self._pairs):
             raise SettingError("There is no run here whose pairs could be reviewed.")
         self._gallery.say(self._pairs[at], given)
-        self._link.state(**self._strip())
+        self._tell_review(at)
+
+    def _tell_review(self, at: int) -> None:
+        """Tell the viewer what is said about a pair of a run: a run has thousands of others."""
+        self._sweep.tell(at)
+        self._link.state(gallery=self._bar())
 
     # Pairs
 
@@ -399,13 +406,16 @@ class State(traitlets.HasTraits):
             self._present(pair)
         self._schedule()
 
+    def _bar(self) -> dict[str, Any] | None:
+        """What is known of a run."""
+        gallery, pair = self._gallery, self._pair
+        if gallery is None or pair is None:
+            return None
+        return gallery.patch(pair, self._at, self._choice)
+
     def _strip(self) -> dict[str, Any]:
         """The filmstrip, and what is known of a run."""
-        gallery, pair = self._gallery, self._pair
-        bar = None
-        if gallery is not None and pair is not None:
-            bar = gallery.patch(pair, self._at, self._choice)
-        return {**self._sweep.patch(), "gallery": bar}
+        return {**self._sweep.patch(), "gallery": self._bar()}
 
     def _pair_patch(self) -> dict[str, Any]:
         return {

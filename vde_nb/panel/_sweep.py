@@ -104,6 +104,16 @@ class Sweep:
         changed = [[at, one] for at, one in enumerate(items) if one != before[at]]
         return {"filmstrip": {"changed": changed, **more}}
 
+    def tell(self, at: int) -> None:
+        """Tell the viewer of one frame, when no other has changed."""
+        panel = self._panel
+        if not panel._link.is_live:
+            return
+        item = self.item(panel._pairs[at])
+        if at < len(self._sent):
+            self._sent[at] = item
+        panel._link.send({"kind": "frame", "index": at, "item": item, **self._state()})
+
     def forget(self) -> None:
         """Send all of it the next time: to a page that was loaded again, or of other pairs."""
         self._sent = []
@@ -180,10 +190,7 @@ class Sweep:
     def _next(self, at: int, pair: Pair) -> None:
         pairs = self._panel._pairs
         if at < len(pairs) and pairs[at] is pair:
-            item = self.item(pair)
-            if at < len(self._sent):
-                self._sent[at] = item
-            self._panel._link.send({"kind": "frame", "index": at, "item": item, **self._state()})
+            self.tell(at)
         self.go_on()
 
     def _tell(self) -> None:

@@ -237,10 +237,10 @@ class Panel(State):
         given: list[str | None] = [None, None] if names is None else list(names)
         if old is not None and not isinstance(reference, ImagePair):
             if reference is None:
-                reference = old.reference
+                reference = _placed(old, old.reference)
                 given[0] = given[0] or old.names[0]
             if current is None:
-                current = old.current
+                current = _placed(old, old.current)
                 given[1] = given[1] or old.names[1]
         pair = pair_list.made_pair(reference, current, given)
         self._here("opening the pictures", lambda: self._open([pair], 0, None))
@@ -261,6 +261,8 @@ class Panel(State):
             sources, names = list(both), list(old.names)
         at = 0 if side == "reference" else 1
         sources[at], names[at] = source, name
+        if old is not None:
+            sources[1 - at] = _placed(old, sources[1 - at])
         pair = pair_list.made_pair(sources[0], sources[1], names)
         self._here("opening the picture", lambda: self._open([pair], 0, upload))
 
@@ -693,6 +695,11 @@ def _gallery_of(run: Any, root: str | os.PathLike[str], **options: Any) -> Galle
     from vde_nb.panel._gallery import Gallery
 
     return Gallery(run, Root(root), **options)
+
+
+def _placed(pair: Pair, source: Any) -> Any:
+    """A source of a pair for another pair; one of a run may not have been looked for yet."""
+    return source if pair.known is None else pair.known.placed(source)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -111,8 +111,9 @@ export function addActions(store, link, sent, tools) {
       store.set({ leaving: state.filmstrip.index });
       send("goto", { index });
     },
-    /** `change` may hold `marked` and `comment`, of a pair of a run. */
-    reviewPair: (index, change) => send("pair_review", { index, ...change }),
+    /** `change` may hold `marked` and `comment`, of a pair of the run that `run` stands for. */
+    reviewPair: (index, change, run = state.gallery?.run) =>
+      send("pair_review", { index, run: run ?? null, ...change }),
     exportReviews: (form) => send("export_reviews", { form }),
     wantThumbs: (indices) => send("thumbs", { indices }),
     compareAll: (on) => send("compare_all", { on }),

@@ -123,16 +123,16 @@ export function mountGallery(parent, store, { stage }) {
     showPair(gallery, items[index]);
   }
 
-  function showPair({ pair, trouble }, item) {
+  function showPair({ run: token, pair, trouble }, item) {
     setText(name, pair.number ? `${pair.number}. ${plainName(pair.name)}` : plainName(pair.name));
     name.title = plainName(pair.name);
     setText(facts, pair.facts);
     facts.title = `What the run found: ${pair.facts}`;
     // What is being typed is the newer.
-    if (note.dataset.index !== String(pair.index) || document.activeElement !== note) {
-      note.value = pair.comment;
-    }
+    const isSame = note.dataset.index === String(pair.index) && note.dataset.run === token;
+    if (!isSame || document.activeElement !== note) note.value = pair.comment;
     note.dataset.index = String(pair.index);
+    note.dataset.run = token;
     const isDone = Boolean(item?.reviewed);
     done.setAttribute("aria-pressed", String(isDone));
     done.classList.toggle("vde-gallery-is-done", isDone);
@@ -182,7 +182,7 @@ export function mountGallery(parent, store, { stage }) {
     const { pair } = state.gallery ?? {};
     const index = Number(note.dataset.index);
     if (pair && pair.index === index && note.value === pair.comment) return;
-    if (Number.isInteger(index)) actions.reviewPair(index, { comment: note.value });
+    if (Number.isInteger(index)) actions.reviewPair(index, { comment: note.value }, note.dataset.run);
   }
   cleanup.listen(note, "change", keepNote);
   cleanup.listen(note, "keydown", (event) => {
