@@ -83,9 +83,28 @@ def _begin(threads: int) -> None:
     """Make a fresh process a worker."""
     # Ctrl-C reaches all processes of a terminal; only the one that runs decides what to do then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see _not_interrupted
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     if threads == 1:  # now, before libraries are loaded that ask only once
         use_one_thread()
+
+
+@contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Hold Ctrl-C back while a process is started, which begins with it held back, too.
+
+    Otherwise one that comes while it loads Python ends it with a traceback, before it could say
+    that it does not listen.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_with_parent() -> None:
@@ -166,7 +185,8 @@ class Processes(Futures):
             except (OSError, ImportError, NotImplementedError) as error:
                 raise _unstarted(error) from error
         try:
-            self._send(self._pool.submit, job)  # starts processes, as long as some are lacking
+            with _not_interrupted():  # it starts processes, as long as some are lacking
+                self._send(self._pool.submit, job)
         except OSError as error:
             raise _unstarted(error) from error
         except BrokenProcessPool:
