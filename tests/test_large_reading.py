@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin
 
-from vde_nb import _native, _plain_files, _png_file, _tiff, images
+from vde_nb import _eight_bits, _native, _plain_files, _png_file, _tiff
 from vde_nb.errors import ImageError
 from vde_nb.images import Picture, load, load_pair
 
@@ -38,7 +38,7 @@ def small_is_large(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             monkeypatch.setattr(module, "BAND", 20 * WIDTH)
         monkeypatch.setattr(_png_file, "_BAND", 7 * WIDTH)
         monkeypatch.setattr(_tiff, "_MOST_UNIT", 40 * WIDTH)
-        monkeypatch.setattr(images, "BAND_PIXELS", 11 * WIDTH)
+        monkeypatch.setattr(_eight_bits, "BAND_PIXELS", 11 * WIDTH)
 
     return begin
 
@@ -508,12 +508,14 @@ def test_reading_takes_little_more_than_the_pixels(
 
 
 def test_16_bits_go_as_soon_as_they_are_converted(monkeypatch: pytest.MonkeyPatch) -> None:
-    deep = picture(1000, 1000, 3, dtype=np.uint16)
-    data = by_opencv(deep, ".tif"), by_opencv(deep, ".tif")
-    load_pair(*data)
+    monkeypatch.setattr(_eight_bits, "BAND_PIXELS", 50_000)
+    deep = np.empty((1000, 1000, 3), np.uint16)
+    deep[...] = np.arange(0, 50_000, 50, dtype=np.uint16)[:, None, None]  # the files are small
+    files = [by_opencv(deep, ".png"), by_opencv(deep, ".png")]
+    load_pair(*files)
     tracemalloc.start()
-    load_pair(*data)
+    load_pair(*files)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # two pictures of 6 bytes a pixel, and one of 3: never both of both
-    assert peak < deep.nbytes * 2.5 + len(data[0]) * 2 + 2_500_000
+    # two pictures of 6 bytes a pixel, and one of 3: the second of 3 when one of 6 is gone
+    assert peak < 1.25 * 2 * deep.nbytes + 2 * len(files[0]) + 900_000

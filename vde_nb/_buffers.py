@@ -31,7 +31,7 @@ __all__ = ["Budget", "budget", "empty", "limited", "release", "room", "trim", "z
 _LEAST = 1 << 20  # smaller arrays are the allocator's business
 _MOST_FREE = 256 << 20
 #: Part of a limit that large arrays may take: the rest is for what works on them.
-_SHARE = 0.75
+_SHARE = 0.65
 #: Arrays smaller than this share scratch files of up to this size.
 _SHARED_FILE = 64 << 20
 

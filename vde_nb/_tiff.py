@@ -31,68 +31,40 @@ from vde_nb._native import (
     from_pil,
     imdecode_native,
     pil_pixels,
-    read_bytes,
     read_into,
+)
+from vde_nb._tiff_tags import (
+    BITS,
+    COMPRESSION,
+    COUNTS,
+    EXTRA,
+    FILL_ORDER,
+    HEIGHT,
+    HOW,
+    KIND,
+    MAGIC,
+    ORIENTATION,
+    PHOTOMETRIC,
+    PLANES,
+    SAMPLES,
+    STARTS,
+    STRIP_ROWS,
+    TILE_COUNTS,
+    TILE_HEIGHT,
+    TILE_STARTS,
+    TILE_WIDTH,
+    WIDTH,
+    Tags,
+    count_pages,
+    read_tags,
 )
 
 __all__ = ["MAGIC", "read_tiff"]
 
-MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-#: Bytes of a value, and how it is unpacked, by the number of its type.
-_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_BYTES |= {16: 8, 17: 8, 18: 8}
-_LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
-
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_FILL_ORDER, _STARTS, _ORIENTATION, _SAMPLES, _STRIP_ROWS = 266, 273, 274, 277, 278
-_COUNTS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT = 279, 284, 322, 323
-_TILE_STARTS, _TILE_COUNTS, _EXTRA, _KIND = 324, 325, 338, 339
-#: Tags that say how pixels are stored and what they mean: all that a band needs of them.
-_HOW = {_BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _SAMPLES, _PLANES, _EXTRA, _KIND}
-_HOW |= {_TILE_WIDTH, _TILE_HEIGHT, 292, 293, 317, 320, 332, 333, 334, 336, 347}
-_HOW |= {529, 530, 531, 532}
-_WHERE = {_WIDTH, _HEIGHT, _STARTS, _COUNTS, _TILE_STARTS, _TILE_COUNTS, _STRIP_ROWS, _ORIENTATION}
-
-_MOST_ENTRIES = 4096  # of a directory: camera raw files have some hundreds
-_MOST_PAGES = 10_000  # counted for the note
 _MOST_TILE = 4096**2  # pixels that a tile may have in the smallest of pictures
 _OLD_JPEG, _YCBCR = 6, 6
 _MOST_UNIT = 32_000_000  # pixels of a strip, or of a row of tiles, that is decoded at once
-
-
-@dataclass(frozen=True)
-class _Directory:
-    """The first directory of a file.
-
-    Attributes
-    ----------
-    order
-        ``"<"`` or ``">"``.
-    entries
-        ``{tag: (type, count, bytes)}``, of the tags that are of use here.
-    next, next_at
-        Where the next directory lies, 0 for none; and where in the file that is written.
-    """
-
-    order: str
-    entries: dict[int, tuple[int, int, bytes]]
-    next: int
-    next_at: int
-
-    def numbers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """The values of a tag of whole numbers."""
-        kind, count, data = self.entries.get(tag, (0, 0, b""))
-        if kind not in _LETTERS or not count:
-            return default
-        return struct.unpack(f"{self.order}{count}{_LETTERS[kind]}", data)
-
-    def number(self, tag: int, default: int | None = None) -> int:
-        """The first of them."""
-        found = self.numbers(tag, () if default is None else (default,))
-        if not found:
-            raise BadImage(f"is a damaged TIFF: its tag {tag} is missing")
-        return found[0]
 
 
 def read_tiff(file: BinaryIO, size: int, max_megapixels: float) -> Native:
@@ -103,26 +75,26 @@ def read_tiff(file: BinaryIO, size: int, max_megapixels: float) -> Native:
     if len(head) < (16 if big else 8):
         raise BadImage(TRUNCATED)
     (start,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
-    tags = _directory(file, size, start, order, big=big)
-    width, height = tags.number(_WIDTH), tags.number(_HEIGHT)
-    samples, bits = tags.number(_SAMPLES, 1), max(tags.numbers(_BITS, (1,)))
+    tags = read_tags(file, size, start, order, big=big)
+    width, height = tags.number(WIDTH), tags.number(HEIGHT)
+    samples, bits = tags.number(SAMPLES, 1), max(tags.numbers(BITS, (1,)))
     check_size(width, height, max_megapixels)
-    tile = tags.number(_TILE_WIDTH, 0) * tags.number(_TILE_HEIGHT, 0)
+    tile = tags.number(TILE_WIDTH, 0) * tags.number(TILE_HEIGHT, 0)
     if tile > max(4 * width * height, _MOST_TILE):
         raise BadImage("is a damaged TIFF: its tiles are larger than the picture")
-    starts = tags.numbers(_STARTS) or tags.numbers(_TILE_STARTS)
-    counts = tags.numbers(_COUNTS) or tags.numbers(_TILE_COUNTS)
+    starts = tags.numbers(STARTS) or tags.numbers(TILE_STARTS)
+    counts = tags.numbers(COUNTS) or tags.numbers(TILE_COUNTS)
     ends = [start + count for start, count in zip(starts, counts, strict=False)]
-    if tags.number(_COMPRESSION, 1) == 1 and tags.number(_PHOTOMETRIC, -1) != _YCBCR and starts:
+    if tags.number(COMPRESSION, 1) == 1 and tags.number(PHOTOMETRIC, -1) != _YCBCR and starts:
         # Uncompressed: the counts are not needed, and some writers give the last strip too long.
         ends = [min(starts) + width * height * samples * bits // 8]
     if not starts or max(ends, default=0) > size:
         raise BadImage(TRUNCATED)
-    pages = _pages(file, size, tags.next, order, big=big)
+    pages = count_pages(file, size, tags.next, order, big=big)
     if width * height > LARGE:
         layout = _layout(tags, starts, counts)
         if layout is not None:
-            turn = tags.number(_ORIENTATION, 1)
+            turn = tags.number(ORIENTATION, 1)
             turn = turn if 1 <= turn <= 8 else 1
             native = _in_bands(file, tags, layout, turn)
             return Native(native.pixels, file_notes(turn, pages, "pages") + native.notes)
@@ -140,55 +112,7 @@ def read_tiff(file: BinaryIO, size: int, max_megapixels: float) -> Native:
         image = TiffImagePlugin.TiffImageFile(io.BytesIO(data), "")
         return _mended(from_pil(image, "pages", pages), tags)
     native = _by_opencv(data, tags, width * height)
-    return Native(native.pixels, file_notes(tags.number(_ORIENTATION, 1), pages, "pages"))
-
-
-def _directory(file: BinaryIO, size: int, start: int, order: str, *, big: bool) -> _Directory:
-    """Read a directory, and the values of the tags that are of use."""
-    counter, entry, inline = ("Q", 20, 8) if big else ("H", 12, 4)
-    word = order + ("Q" if big else "I")
-    data = read_bytes(file, start, struct.calcsize(order + counter))
-    (count,) = struct.unpack(order + counter, data)
-    if count > _MOST_ENTRIES:
-        raise BadImage(f"is a damaged TIFF: its directory has {count} entries")
-    table_at = start + len(data)
-    table = read_bytes(file, table_at, count * entry + inline)
-    entries: dict[int, tuple[int, int, bytes]] = {}
-    told = 0
-    for at in range(0, count * entry, entry):
-        tag, kind = struct.unpack_from(order + "HH", table, at)
-        (many,) = struct.unpack_from(word, table, at + 4)
-        length = many * _BYTES.get(kind, 0)
-        told += length
-        # Decoders read the values of every tag: many large ones at one place make a bomb.
-        if told > 2 * size + _MOST_TILE:
-            raise BadImage("is a damaged TIFF: its tags are larger than the file")
-        if tag not in _HOW and tag not in _WHERE:
-            continue
-        value_at = table_at + at + entry - inline
-        if length > inline:
-            (value_at,) = struct.unpack_from(word, table, at + entry - inline)
-        if length and value_at + length <= size:
-            entries[tag] = kind, many, read_bytes(file, value_at, length)
-    (following,) = struct.unpack_from(word, table, count * entry)
-    return _Directory(order, entries, following, table_at + count * entry)
-
-
-def _pages(file: BinaryIO, size: int, following: int, order: str, *, big: bool) -> int | str:
-    """How many pages there are; a last directory may point back, or nowhere."""
-    counter, entry = (order + "Q", 20) if big else (order + "H", 12)
-    word = order + ("Q" if big else "I")
-    pages, seen = 1, {0}
-    while following not in seen and pages < _MOST_PAGES:
-        seen.add(following)
-        try:
-            (count,) = struct.unpack(counter, read_bytes(file, following, struct.calcsize(counter)))
-            at = following + struct.calcsize(counter) + count * entry
-            (following,) = struct.unpack(word, read_bytes(file, at, struct.calcsize(word)))
-        except BadImage:
-            break
-        pages += 1
-    return pages if pages < _MOST_PAGES else f"{_MOST_PAGES} or more"
+    return Native(native.pixels, file_notes(tags.number(ORIENTATION, 1), pages, "pages"))
 
 
 # A whole file, or a small one made of a band ------------------------------------------------------
@@ -199,26 +123,26 @@ def _is_for_pillow(samples: int, bits: int) -> bool:
     return bits <= 8 or (samples == 1 and bits <= 32)
 
 
-def _mended(native: Native, tags: _Directory) -> Native:
+def _mended(native: Native, tags: Tags) -> Native:
     """What Pillow leaves undone."""
-    if tags.number(_PHOTOMETRIC, -1) == 0 and native.pixels.dtype == np.uint16:
+    if tags.number(PHOTOMETRIC, -1) == 0 and native.pixels.dtype == np.uint16:
         # white is zero: Pillow sees to it in 8 bits but not in 16
-        bits = max(tags.numbers(_BITS, (1,)))
+        bits = max(tags.numbers(BITS, (1,)))
         return Native(np.uint16((1 << bits) - 1) - native.pixels, native.notes)
     return native
 
 
-def _by_opencv(data: bytes | bytearray, tags: _Directory, count: int) -> Native:
+def _by_opencv(data: bytes | bytearray, tags: Tags, count: int) -> Native:
     """16-bit colours and floats, of `count` pixels.
 
     OpenCV reads both and, in this format, turns them upright whatever it is told. It decodes
     separate planes to wrong pixels, and grey + alpha to grey; premultiplied alpha stays so.
     """
-    samples, bits = tags.number(_SAMPLES, 1), max(tags.numbers(_BITS, (1,)))
-    kind, extra = max(tags.numbers(_KIND, (1,))), tags.number(_EXTRA, 0)
+    samples, bits = tags.number(SAMPLES, 1), max(tags.numbers(BITS, (1,)))
+    kind, extra = max(tags.numbers(KIND, (1,))), tags.number(EXTRA, 0)
     dtype = {(1, 16): "uint16", (3, 32): "float32", (3, 64): "float64"}.get((kind, bits))
-    odd = extra == 1 or (samples > 1 and tags.number(_PLANES, 1) == 2)
-    odd = odd or tags.number(_PHOTOMETRIC, -1) not in (1, 2)
+    odd = extra == 1 or (samples > 1 and tags.number(PLANES, 1) == 2)
+    odd = odd or tags.number(PHOTOMETRIC, -1) not in (1, 2)
     if dtype is None or odd or samples not in (1, 3, 4):
         raise BadImage(
             f"is a kind of TIFF that cannot be read ({samples} samples of {bits} bits); "
@@ -264,17 +188,17 @@ class _Layout:
     plain: bool
 
 
-def _layout(tags: _Directory, starts: tuple[int, ...], counts: tuple[int, ...]) -> _Layout | None:
+def _layout(tags: Tags, starts: tuple[int, ...], counts: tuple[int, ...]) -> _Layout | None:
     """Where the parts of the picture lie; None where it can be read whole only."""
-    width, height = tags.number(_WIDTH), tags.number(_HEIGHT)
-    samples, bits = tags.number(_SAMPLES, 1), max(tags.numbers(_BITS, (1,)))
-    compression, photometric = tags.number(_COMPRESSION, 1), tags.number(_PHOTOMETRIC, -1)
+    width, height = tags.number(WIDTH), tags.number(HEIGHT)
+    samples, bits = tags.number(SAMPLES, 1), max(tags.numbers(BITS, (1,)))
+    compression, photometric = tags.number(COMPRESSION, 1), tags.number(PHOTOMETRIC, -1)
     if compression == _OLD_JPEG or not 1 <= samples <= 16 or bits > 64:
         return None
-    planes = samples if tags.number(_PLANES, 1) == 2 else 1
-    tiled = _STARTS not in tags.entries
-    unit = tags.number(_TILE_HEIGHT, 0) if tiled else min(tags.number(_STRIP_ROWS, height), height)
-    wide = tags.number(_TILE_WIDTH, 0) if tiled else width
+    planes = samples if tags.number(PLANES, 1) == 2 else 1
+    tiled = STARTS not in tags.entries
+    unit = tags.number(TILE_HEIGHT, 0) if tiled else min(tags.number(STRIP_ROWS, height), height)
+    wide = tags.number(TILE_WIDTH, 0) if tiled else width
     if unit < 1 or wide < 1:
         return None
     down, across = -(-height // unit), -(-width // wide)
@@ -309,13 +233,13 @@ def _layout(tags: _Directory, starts: tuple[int, ...], counts: tuple[int, ...]) 
     lengths = [
         row * min(unit, height - index % -(-height // unit) * unit) for index in range(len(starts))
     ]
-    kind, fill = max(tags.numbers(_KIND, (1,))), tags.number(_FILL_ORDER, 1)
+    kind, fill = max(tags.numbers(KIND, (1,))), tags.number(FILL_ORDER, 1)
     plain = (samples, photometric) in ((1, 1), (3, 2)) and bits in (8, 16)
     plain = plain and kind == 1 and fill == 1 and planes == 1
     return _Layout(width, height, unit, 1, planes, starts, lengths, plain)
 
 
-def _in_bands(file: BinaryIO, tags: _Directory, layout: _Layout, turn: int) -> Native:
+def _in_bands(file: BinaryIO, tags: Tags, layout: _Layout, turn: int) -> Native:
     """Decode band by band, several at once."""
     rows = max(1, BAND // layout.width // layout.unit) * layout.unit
     reading = threading.Lock()
@@ -368,18 +292,18 @@ def _parts(layout: _Layout, first: int, end: int) -> list[int]:
     ]
 
 
-def _plain(data: bytearray, tags: _Directory, layout: _Layout) -> Native:
+def _plain(data: bytearray, tags: Tags, layout: _Layout) -> Native:
     """Rows as they are."""
-    samples, bits = tags.number(_SAMPLES, 1), max(tags.numbers(_BITS, (1,)))
+    samples, bits = tags.number(SAMPLES, 1), max(tags.numbers(BITS, (1,)))
     kind = np.dtype(np.uint8 if bits == 8 else f"{tags.order}u2")
     shape = (-1, layout.width, samples) if samples > 1 else (-1, layout.width)
     pixels: NDArray[Any] = np.frombuffer(data, kind).reshape(shape)
     return Native(pixels.astype(kind.newbyteorder("="), copy=False))
 
 
-def _small(data: bytearray, tags: _Directory, count: int) -> Native:
+def _small(data: bytearray, tags: Tags, count: int) -> Native:
     """Decode a band, which is not turned."""
-    if not _is_for_pillow(tags.number(_SAMPLES, 1), max(tags.numbers(_BITS, (1,)))):
+    if not _is_for_pillow(tags.number(SAMPLES, 1), max(tags.numbers(BITS, (1,)))):
         return _by_opencv(data, tags, count)
     from PIL import TiffImagePlugin
 
@@ -389,19 +313,19 @@ def _small(data: bytearray, tags: _Directory, count: int) -> Native:
 
 
 def _small_file(
-    tags: _Directory, layout: _Layout, rows: int, parts: list[int]
+    tags: Tags, layout: _Layout, rows: int, parts: list[int]
 ) -> tuple[bytearray, list[int]]:
     """A TIFF file of some rows without its pixels, and where those have to be put."""
-    tiled = _TILE_WIDTH in tags.entries and _STARTS not in tags.entries
+    tiled = TILE_WIDTH in tags.entries and STARTS not in tags.entries
     counts = [layout.counts[part] for part in parts]
-    entries = {tag: value for tag, value in tags.entries.items() if tag in _HOW}
-    entries[_WIDTH] = _longs(tags.order, [layout.width])
-    entries[_HEIGHT] = _longs(tags.order, [rows])
-    entries[_TILE_COUNTS if tiled else _COUNTS] = _longs(tags.order, counts)
-    places = _TILE_STARTS if tiled else _STARTS
+    entries = {tag: value for tag, value in tags.entries.items() if tag in HOW}
+    entries[WIDTH] = _longs(tags.order, [layout.width])
+    entries[HEIGHT] = _longs(tags.order, [rows])
+    entries[TILE_COUNTS if tiled else COUNTS] = _longs(tags.order, counts)
+    places = TILE_STARTS if tiled else STARTS
     entries[places] = _longs(tags.order, [0] * len(counts))
     if not tiled:
-        entries[_STRIP_ROWS] = _longs(tags.order, [layout.unit])
+        entries[STRIP_ROWS] = _longs(tags.order, [layout.unit])
     for tag, (kind, _, _) in list(entries.items()):
         if kind in (16, 17, 18):  # of large files only
             entries[tag] = _longs(tags.order, list(tags.numbers(tag)))

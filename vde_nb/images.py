@@ -33,8 +33,8 @@ import cv2
 import numpy as np
 import xxhash
 
-from vde_nb._bands import for_each_band
 from vde_nb._decode import TRUNCATED, BadImage, Native, check_size, decode, from_array, from_pil
+from vde_nb._eight_bits import FULL_RANGE, to_eight_bits, value_range
 from vde_nb.errors import ImageError, SettingError
 
 if TYPE_CHECKING:
@@ -56,9 +56,6 @@ FITS = ("error", "crop", "pad")
 # nothing to do with each other, and scaling to cover would need endless memory.
 LEAST_CROP = 0.05
 LEAST_SIDE = 7  # a handful of pixels has any proportions, within rounding, and shows nothing
-FULL_RANGE = (0, 65535)
-BAND_PIXELS = 1_000_000  # of the bands of rows that pixels are converted in
-TOLERANCE = 1e-6  # how far floats may lie outside 0–1: arithmetic leaves such crumbs
 URL = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
 
 
@@ -185,7 +182,7 @@ def load(source: Source, *, name: str = "image", max_megapixels: float = 200.0) 
     _check_limit(max_megapixels)
     name = _name_of(source, name)
     native = _read(source, name, max_megapixels)
-    return _finish(native, name, _value_range(native))
+    return _finish(native, name, value_range(native))
 
 
 def load_pair(
@@ -241,7 +238,7 @@ def load_pair(
                 reads[id(one)] = pool.submit(_read, one, name, max_megapixels)
         natives = [reads[id(one)].result() for one in sources]
         reads.clear()  # what is stored in more than 8 bits goes as soon as it is converted
-        ranges = [found for found in map(_value_range, natives) if found]
+        ranges = [found for found in map(value_range, natives) if found]
         span, why = FULL_RANGE, ", the full range, because the other picture is not 16-bit"
         if len(ranges) == len(natives):
             span = min(low for low, _ in ranges), max(high for _, high in ranges)
@@ -356,122 +353,13 @@ def _read_file_object(file: Any) -> bytes:
     return bytes(data)
 
 
-def _value_range(native: Native) -> tuple[int, int] | None:
-    """Smallest and largest value of 16-bit colours; None for other pixels."""
-    if native.pixels.dtype != np.uint16:
-        return None
-    colours, alpha = _split(native.pixels)
-    if alpha is None or alpha.all():
-        return int(colours.min()), int(colours.max())
-    low, high = 65536, -1
-    for first, end in _spans(native.pixels.shape):
-        # nobody chose the colours of what is not seen
-        seen = colours[first:end][alpha[first:end] > 0]
-        if seen.size:
-            low, high = min(low, int(seen.min())), max(high, int(seen.max()))
-    return (low, high) if high >= 0 else FULL_RANGE
-
-
-def _spans(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """First and last row of each band of a picture."""
-    rows = _band_rows(shape)
-    return ((first, min(first + rows, shape[0])) for first in range(0, shape[0], rows))
-
-
-def _band_rows(shape: tuple[int, ...]) -> int:
-    return max(1, BAND_PIXELS // shape[1])
-
-
 def _finish(native: Native, name: str, span: tuple[int, int] | None, why: str = "") -> Picture:
     """Convert pixels as stored to a picture; `span` is the range 16-bit values are scaled from."""
-    pixels, notes = native.pixels, list(native.notes)
-    colours, alpha = _split(pixels)
-    tables: tuple[NDArray[np.uint8], ...] = ()
-    if pixels.dtype.kind == "f":
-        with _blame(name):
-            _check_floats(pixels)
-        notes.append("floats scaled from 0–1 to 0–255")
-    elif pixels.dtype == np.uint16:
-        low, high = span or FULL_RANGE
-        if low == high:
-            (low, high), why = FULL_RANGE, ", all values being equal"
-        tables = _table(low, high), _table(*FULL_RANGE)
-        kind = "greys" if colours.ndim == 2 else "colours"
-        notes.append(f"16-bit {kind} scaled from {low}–{high} to 0–255{why}")
-    if alpha is not None and _eight_bits(alpha.min(), tables[1:]) < 255:
-        notes.append("transparency laid over white")
-    else:
-        alpha = None
-    if pixels.dtype == np.uint8 and alpha is None and colours.ndim == 3:
-        # a view, as the writeable flag of the array itself is its owner's
-        array = np.ascontiguousarray(colours).view()
-    else:
-        array = np.empty((*pixels.shape[:2], 3), np.uint8)
-
-        def band(first: int, end: int) -> None:
-            shown = _eight_bits(colours[first:end], tables[:1])
-            if alpha is not None:
-                shown = _over_white(shown, _eight_bits(alpha[first:end], tables[1:]))
-            if shown.ndim == 2:
-                cv2.cvtColor(np.ascontiguousarray(shown), cv2.COLOR_GRAY2RGB, dst=array[first:end])
-            else:
-                array[first:end] = shown
-
-        for_each_band(band, array.shape[0], array.shape[1], _band_rows(array.shape))
-    array.setflags(write=False)
-    return Picture(array, name, tuple(notes))
-
-
-def _eight_bits(values: Any, table: tuple[NDArray[np.uint8], ...]) -> NDArray[np.uint8]:
-    """Values as stored as 0–255: looked up where there is a table for them."""
-    if table:
-        return np.asarray(table[0][values])
-    if values.dtype.kind == "f":
-        return np.asarray(np.rint(values * 255), np.uint8)  # the crumbs vanish in rounding
-    return np.asarray(values)
-
-
-def _over_white(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    a = (alpha if colours.ndim == 2 else alpha[..., None]).astype(np.uint16)
-    # (x + (x >> 8)) >> 8 with 128 added to x is x / 255, rounded, all within 16 bits
-    x = colours * a + (255 * (255 - a) + 128)
-    return ((x + (x >> 8)) >> 8).astype(np.uint8)
-
-
-def _split(pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Split into colours, (H, W) or (H, W, 3), and alpha (H, W), None where there is none."""
-    if pixels.ndim == 2:
-        return pixels, None
-    channels = pixels.shape[2]
-    alpha = pixels[..., -1] if channels in (2, 4) else None
-    return (pixels[..., 0] if channels < 3 else pixels[..., :3]), alpha
-
-
-def _table(low: int, high: int) -> NDArray[np.uint8]:
-    """Values 0–65535 -> ``round((value - low) * 255 / (high - low))``, cut to 0–255."""
-    values = (np.arange(65536) - low) * 255.0 / (high - low)
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-
-
-def _check_floats(pixels: NDArray[Any]) -> None:
-    low, high = pixels.min(), pixels.max()  # NaN if there is one
-    if low >= -TOLERANCE and high <= 1 + TOLERANCE:
-        return
-    finite = pixels[np.isfinite(pixels)]
-    low, high = (finite.min(), finite.max()) if finite.size else (np.nan, np.nan)
-    if finite.size < pixels.size:
-        nans = np.isnan(pixels).sum()
-        raise BadImage(
-            f"has {nans} NaN and {pixels.size - finite.size - nans} infinite of {pixels.size} "
-            f"values (the others: {low:g} to {high:g}); replace them, as with np.nan_to_num"
-        )
-    outside = ((pixels < -TOLERANCE) | (pixels > 1 + TOLERANCE)).sum()
-    remedy = "map them to 0–1: (array - array.min()) / (array.max() - array.min())"
-    if low >= 0:
-        remedy = f"divide by {255 if high <= 255 else 65535 if high <= 65535 else 'the largest'}"
-    raise BadImage(
-        f"has {outside} of {pixels.size} floats outside 0–1, from {low:g} to {high:g}; {remedy}"
-    )
+    try:
+        array, notes = to_eight_bits(native, span, why)
+    except BadImage as error:
+        raise ImageError(f"{name} {error}") from None
+    return Picture(array, name, notes)
 
 
 def _fitted(
