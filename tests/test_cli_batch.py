@@ -183,10 +183,14 @@ def test_ctrl_c_is_answered_at_once(folders, monkeypatch, capfd):
             told.append(capfd.readouterr().err)  # while the run still takes in what is finished
 
     monkeypatch.setattr(_runner, "compare_many", interrupted)
-    before = signal.getsignal(signal.SIGINT)
-    assert main(["batch", *map(str, both(folders))]) == 130
+    # What a shell starts in the background does not listen to Ctrl-C.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["batch", *map(str, both(folders))]) == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert told == ["\nvde-nb: finishing what is being compared ...\n"]
-    assert signal.getsignal(signal.SIGINT) is before
     assert "The same command goes on" in capfd.readouterr().err
 
 

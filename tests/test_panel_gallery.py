@@ -307,7 +307,7 @@ def test_pairs_that_are_the_same_are_told_apart(site: Path) -> None:
     panel.review_pair(1, reviewed=True)
     assert [one["reviewed"] for one in panel.frames] == [False, True, False]
     panel.close()
-    run.delete()
+    run.delete(reviews=True)
 
 
 def test_relative_paths_begin_where_the_table_lies(
