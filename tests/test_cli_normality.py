@@ -136,7 +136,7 @@ def test_one_picture_is_judged_by_compare_without_a_reference(folders, model, ca
     assert main(["compare", picture, "--method", "normality", "--model", str(model)]) == 1
     assert "1 anomaly" in capsys.readouterr().out
     assert main(["compare", picture, "--method", "normality"]) == 2
-    assert "Normality.fit" in capsys.readouterr().err
+    assert "vde-nb normality fit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
