@@ -250,6 +250,7 @@ def row() -> dict[str, Any]:
         "score": 2.5,
         "largest": 120,
         "size": [32, 24],
+        "unlike": False,
         "method": "hybrid",
         "outlined_by": "graphcut",
         "described_by": "",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
@@ -21,7 +22,7 @@ from vde_nb.batch._job import Job, outcome, work
 from vde_nb.batch._row import error_row
 from vde_nb.errors import VdeError
 
-__all__ = ["Broken", "Crew", "Finished", "Foreign", "Here", "crew_of", "lost_row"]
+__all__ = ["Broken", "Crew", "Finished", "Foreign", "Here", "crew_of", "lost_row", "unanswered"]
 
 #: A job, and what :func:`~vde_nb.batch._job.work` returned.
 Finished: TypeAlias = "tuple[Job, dict[str, Any]]"
@@ -36,25 +37,26 @@ class Broken(VdeError):
     """An executor computes nothing any more; what it had finished is kept."""
 
 
-class Crew:
+class Crew(ABC):
     """Takes jobs and hands back what became of them."""
 
     #: Whether jobs run in this process, with all that was registered in it.
     here = False
 
+    @abstractmethod
     def slots(self) -> int:
         """How many jobs are computed at once."""
-        raise NotImplementedError
 
     def room(self) -> int:
         """How many jobs to hand over at most: whoever is done finds the next one waiting."""
         return max(4, 2 * self.slots())
 
     @property
+    @abstractmethod
     def in_flight(self) -> int:
         """How many were taken and not handed back."""
-        raise NotImplementedError
 
+    @abstractmethod
     def submit(self, job: Job) -> None:
         """Take a job.
 
@@ -63,8 +65,8 @@ class Crew:
         Broken
             None can be taken any more.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def gather(self, timeout: float | None) -> list[Finished]:
         """Hand back what is finished; wait for something, at most `timeout` seconds.
 
@@ -73,20 +75,23 @@ class Crew:
         Broken
             Nothing more will come.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def recover(self) -> None:
         """Have the next :meth:`gather` hand back again what an interruption may have lost.
 
         What the last call handed back comes once more; whoever asks knows what was finished.
         """
 
+    @abstractmethod
     def settle(self) -> None:
         """Let go of what the last :meth:`gather` handed back: it is written."""
 
+    @abstractmethod
     def cancel(self) -> None:
         """Forget the jobs that nobody has begun."""
 
+    @abstractmethod
     def close(self, *, kill: bool = False) -> None:
         """Let go of what is ours; with `kill` at once, whatever it is doing."""
 
@@ -126,6 +131,15 @@ class Here(Crew):
     def cancel(self) -> None:
         """Forget what waits."""
         self._jobs.clear()
+
+    def recover(self) -> None:
+        """Nothing: what is interrupted here has come to nothing."""
+
+    def settle(self) -> None:
+        """Nothing: what was handed back is not kept."""
+
+    def close(self, *, kill: bool = False) -> None:
+        """Nothing: there are no processes."""
 
 
 class Futures(Crew):
@@ -257,7 +271,7 @@ class Foreign(Futures):
                     "on all of them."
                 )
             except Exception as error:
-                found.append((job, _unanswered(job, error)))
+                found.append((job, unanswered(job, error)))
         if self._broken and not found:
             raise Broken(self._broken)
         return found
@@ -287,7 +301,7 @@ def _stopped(error: BaseException) -> str:
     )
 
 
-def _unanswered(job: Job, error: Exception) -> dict[str, Any]:
+def unanswered(job: Job, error: Exception) -> dict[str, Any]:
     """What to say of a pair that a worker gave no answer to."""
     kind = type(error).__name__
     if kind == "KilledWorker":  # Dask gave it to several workers, and lost all of them

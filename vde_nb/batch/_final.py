@@ -22,7 +22,7 @@ from vde_nb.batch._journal import line_of
 from vde_nb.batch._row import Row
 from vde_nb.errors import OutputError
 
-__all__ = ["PARQUET", "RESULTS", "TABLE", "TIMINGS", "write_results"]
+__all__ = ["COLUMNS", "PARQUET", "RESULTS", "TABLE", "TIMINGS", "further_columns", "write_results"]
 
 RESULTS, TABLE, PARQUET, TIMINGS = (
     "results.ndjson",
@@ -34,7 +34,7 @@ _AT_ONCE = 1000  # rows of one group in the Parquet file
 _MOST_FURTHER = 20  # columns for those of the table that pairs were given in
 
 #: Columns of the tables, and what they hold in Parquet.
-_COLUMNS: dict[str, tuple[str, Callable[[Row], Any]]] = {
+COLUMNS: dict[str, tuple[str, Callable[[Row], Any]]] = {
     "id": ("string", lambda row: row["id"]),
     "number": ("int64", lambda row: row["number"]),
     "name": ("string", lambda row: row["name"]),
@@ -53,6 +53,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[Row], Any]]] = {
     "largest": ("int64", lambda row: row["largest"]),
     "width": ("int64", lambda row: row["size"] and row["size"][0]),
     "height": ("int64", lambda row: row["size"] and row["size"][1]),
+    "unlike": ("bool_", lambda row: row["unlike"]),
     "method": ("string", lambda row: row["method"]),
     "outlined_by": ("string", lambda row: row["outlined_by"]),
     "described_by": ("string", lambda row: row["described_by"]),
@@ -160,13 +161,13 @@ def _table(file: IO[bytes]) -> _Sink:
         try:
             while True:
                 row, _ = yield
-                cells = [value(row) for _, value in _COLUMNS.values()]
+                cells = [value(row) for _, value in COLUMNS.values()]
                 first.write(json.dumps([*cells, *further_columns(names, row)]) + "\n")
         finally:
             first.seek(0)
             text = io.TextIOWrapper(file, "utf-8", newline="")
             writer = csv.writer(text, lineterminator="\r\n")
-            heads = [*_COLUMNS, *names.values()]
+            heads = [*COLUMNS, *names.values()]
             writer.writerow(map(defused, heads))
             for line in first:
                 cells = json.loads(line)
@@ -180,7 +181,7 @@ def _parquet(file: IO[bytes]) -> _Sink:
     from pyarrow import json as reader
     from pyarrow import parquet
 
-    schema = pa.schema([(name, getattr(pa, kind)()) for name, (kind, _) in _COLUMNS.items()])
+    schema = pa.schema([(name, getattr(pa, kind)()) for name, (kind, _) in COLUMNS.items()])
     options = reader.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
     writer = parquet.ParquetWriter(file, schema)
     lines: list[bytes] = []
@@ -196,7 +197,7 @@ def _parquet(file: IO[bytes]) -> _Sink:
     try:
         while True:
             row, _ = yield
-            lines.append(line_of({name: value(row) for name, (_, value) in _COLUMNS.items()}))
+            lines.append(line_of({name: value(row) for name, (_, value) in COLUMNS.items()}))
             if len(lines) >= _AT_ONCE:
                 flush()
     finally:

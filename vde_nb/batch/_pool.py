@@ -18,7 +18,7 @@ from multiprocessing import spawn
 from pickle import PicklingError
 from typing import Any
 
-from vde_nb.batch._executors import Broken, Finished, Futures, _unanswered, lost_row
+from vde_nb.batch._executors import Broken, Finished, Futures, lost_row, unanswered
 from vde_nb.batch._job import Job, outcome
 from vde_nb.batch._plan import processors, use_one_thread
 
@@ -211,7 +211,7 @@ class Processes(Futures):
             except BrokenProcessPool:
                 lost.append(job)
             except Exception as error:
-                found.append((job, _unanswered(job, error)))
+                found.append((job, unanswered(job, error)))
             if job is self._alone:
                 self._alone = None
         if lost:

@@ -213,6 +213,7 @@ class _Running:
             # looked at.
             try:
                 self._end(journal, loop)
+                # What ended the run is what is told; the next call makes these files again.
                 with suppress(Exception):
                     finish("interrupted")
             finally:

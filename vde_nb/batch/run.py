@@ -11,7 +11,7 @@ from typing import Any
 
 from vde_nb._write import write_atomically
 from vde_nb.batch._delete import delete
-from vde_nb.batch._final import _COLUMNS, further_columns
+from vde_nb.batch._final import COLUMNS, further_columns
 from vde_nb.batch._reviews import Reviews
 from vde_nb.batch._row import Row
 from vde_nb.batch._stored import Stored
@@ -223,10 +223,10 @@ class Run:
             ) from error
         names: dict[str, str] = {}
         lines = [
-            [*(value(row) for _, value in _COLUMNS.values()), *further_columns(names, row)]
+            [*(value(row) for _, value in COLUMNS.values()), *further_columns(names, row)]
             for row in self.rows()
         ]
-        heads = [*_COLUMNS, *names.values()]
+        heads = [*COLUMNS, *names.values()]
         lines = [line + [None] * (len(heads) - len(line)) for line in lines]
         frame = pd.DataFrame(lines, columns=heads)
         counts = [name for name in ("anomalies", "largest", "width", "height") if name in frame]
