@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +29,8 @@ from tests.batch.small import (
 )
 from vde_nb.batch import _plan, compare_many
 from vde_nb.batch._executors import Broken, Foreign, Here, crew_of
+from vde_nb.batch._job import Job
+from vde_nb.batch._plan import Plan
 from vde_nb.batch._pool import Processes
 from vde_nb.errors import SettingError, VdeError
 
@@ -342,3 +346,33 @@ def test_a_second_ctrl_c_does_not_wait_for_a_worker(tmp_path: Path) -> None:
         process.kill()
     assert b"KeyboardInterrupt" in wrong
     assert manifest_of(tmp_path / "run")["state"] == "interrupted"
+
+
+def test_ctrl_c_while_a_job_is_handed_over_does_not_lose_it() -> None:
+    """Otherwise its worker writes files for a pair that has no row."""
+
+    class Pool:
+        _max_workers = 1
+
+        def submit(self, *arguments: Any) -> Future[Any]:
+            go.set()
+            taker.join()
+            return Future()
+
+        def shutdown(self, **options: Any) -> None:
+            """Nothing is open."""
+
+    def take() -> None:
+        go.wait()
+        signal.raise_signal(signal.SIGINT)
+
+    # As the system may do it: a thread that does not hold Ctrl-C back takes the signal.
+    go, taker = threading.Event(), threading.Thread(target=take)
+    taker.start()
+    crew = Processes(1)
+    crew._pool = Pool()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        crew.submit(Job(Plan("run", "", "hybrid", "", {}), {}, None, None))
+    assert len(crew._out) == 1
+    with pytest.raises(KeyboardInterrupt):  # and Ctrl-C is listened to as before
+        signal.raise_signal(signal.SIGINT)

@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import spawn
 from pickle import PicklingError
+from types import FrameType
 from typing import Any
 
 from vde_nb.batch._executors import Broken, Finished, Futures, lost_row, unanswered
@@ -92,19 +93,30 @@ def _begin(threads: int) -> None:
 
 @contextmanager
 def _not_interrupted() -> Iterator[None]:
-    """Hold Ctrl-C back while a process is started, which begins with it held back, too.
+    """Hold Ctrl-C back while a job is handed over, and act on it afterwards.
 
-    Otherwise one that comes while it loads Python ends it with a traceback, before it could say
-    that it does not listen.
+    Between handing it over and noting that it is out, Ctrl-C would lose what becomes of it. And a
+    process that is started here begins with it held back, too: otherwise Ctrl-C, while it loads
+    Python, ends it with a traceback before it could say that it does not listen.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held: list[tuple[int, FrameType | None]] = []
+    # The mask is that of one thread. Any other may take the signal, and the main thread, which
+    # alone runs handlers, acts on it whatever its own mask says.
+    main = threading.current_thread() is threading.main_thread()
+    usual = signal.getsignal(signal.SIGINT) if main else None
+    if callable(usual):
+        signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if callable(usual):
+            signal.signal(signal.SIGINT, usual)
+            if held:
+                usual(*held[0])
 
 
 def _leave_with_parent() -> None:
