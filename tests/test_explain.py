@@ -156,3 +156,15 @@ def test_the_cleaning_is_told_as_it_was_done() -> None:
     ):
         found = vde.compare(pair.reference, pair.current, segmenter="none", **how)
         assert told in {one.key: one.sentence for one in explain(found)}["cleaned"]
+
+
+def test_a_method_that_says_nothing_of_its_heat_is_explained_by_its_summary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = replace(METHODS["hybrid"], name="own", summary="Mine.", heat_title="Heat", heat_said="")
+    monkeypatch.setitem(METHODS, "own", own)
+    pair = vde.samples.load("board")
+    steps = {
+        one.key: one for one in explain(vde.compare(pair.reference, pair.current, method="own"))
+    }
+    assert (steps["heat"].title, steps["heat"].sentence) == ("Heat", "Mine.")

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from vde_nb._draw import Style, reduce_anomaly, reduce_map
 from vde_nb._tags import place_tags
@@ -529,3 +530,10 @@ def test_importing_the_module_does_not_import_matplotlib():
     run = [sys.executable, "-c", code]
     out = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     assert out.strip() == "False"
+
+
+def test_a_figure_is_shown_at_its_own_resolution() -> None:
+    figure = plot(comparison(grey(60, 80)))
+    figure.set_dpi(50)
+    with Image.open(io.BytesIO(figure._repr_png_())) as shown:  # type: ignore[attr-defined]
+        assert shown.size == tuple(int(50 * side) for side in figure.get_size_inches())

@@ -37,7 +37,7 @@ class ComparisonFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
+        self.savefig(buffer, format="png", dpi=self.dpi)  # by itself it takes the first one
         return buffer.getvalue()
 
 

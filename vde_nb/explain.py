@@ -19,6 +19,7 @@ from vde_nb.difference import pixel_maps
 from vde_nb.errors import SettingError
 from vde_nb.features import describe_features
 from vde_nb.features.choosing import EMBEDDED, MEANWHILE, is_function
+from vde_nb.methods import get_method
 from vde_nb.methods.base import ENVIRONMENTAL
 from vde_nb.settings import CALIBRATED
 
@@ -114,39 +115,10 @@ def explain(comparison: Comparison, side: int = 360) -> list[Step]:
     return steps
 
 
-_HEAT = {
-    "robust": (
-        "Evidence",
-        "Evidence counts only what exceeds noise and edges that lie a little elsewhere; it shows "
-        "how surely each place has changed.",
-    ),
-    "semantic": (
-        "Descriptions",
-        "Each place is described by its colours, texture and directions, and heat is how unlike "
-        "the descriptions of both pictures are, compared with the rest of the pair.",
-    ),
-    "normality": (
-        "Not normal",
-        "Heat is how far each place is from all that the model has learnt to be normal there.",
-    ),
-    "hybrid": (
-        "Fused",
-        "Both maps are averaged into one heatmap, so that what both see stands out.",
-    ),
-    "multi_fusion": (
-        "Fused",
-        "Both maps are averaged with many weights, and every pixel keeps its hottest average.",
-    ),
-    "ensemble": (
-        "Fused",
-        "Both maps are averaged with many weights, and every pixel keeps its hottest average.",
-    ),
-}
-
-
 def _decided_by(comparison: Comparison) -> tuple[str, str]:
     """Title and sentence of the step that turns pictures into heat."""
-    title, said = _HEAT[comparison.method]
+    method = get_method(comparison.method)
+    title, said = method.heat_title, method.heat_said or method.summary
     if comparison.method == "semantic":
         said = said.replace("its colours, texture and directions", _described_by(comparison))
     return title, said

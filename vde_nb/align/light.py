@@ -76,7 +76,12 @@ class Light:
         parts = []
         if self.curve is not None:
             middle = self.curve[96:160].astype(np.float64).mean() / np.arange(96, 160).mean()
-            parts.append(f"mid-greys are multiplied by {middle:.2f}")
+            factor = f"{middle:.2f}"
+            parts.append(
+                "other tones than the middle ones are matched"
+                if factor == "1.00"
+                else f"mid-greys are multiplied by {factor}"
+            )
         if self.gain is not None:
             low, high = self.gain.min(), self.gain.max()
             parts.append(f"uneven light is evened out (\u00d7{low:.2f} to \u00d7{high:.2f})")

@@ -100,6 +100,9 @@ class Method:
         ``find(images, settings, stage) -> Finding``.
     many_references
         Whether it looks at more references than the first.
+    heat_title, heat_said
+        Title and sentence under which :func:`vde_nb.explain.explain` shows its heatmap; without a
+        sentence the summary stands there.
     """
 
     name: str
@@ -107,6 +110,8 @@ class Method:
     summary: str
     find: Callable[[Prepared, Settings, Stages], Finding]
     many_references: bool = False
+    heat_title: str = "Heat"
+    heat_said: str = ""
 
 
 def difference_stage(images: Prepared, settings: Settings, stage: Stages) -> Staged[PixelMaps]:

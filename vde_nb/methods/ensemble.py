@@ -153,4 +153,8 @@ METHOD = Method(
     "Ensemble",
     "Ten fusions \u00d7 three thresholds propose boxes, grouped into regions and point prompts.",
     find,
+    heat_title="Fused",
+    heat_said=(
+        "Both maps are averaged with many weights, and every pixel keeps its hottest average."
+    ),
 )

@@ -44,4 +44,6 @@ METHOD = Method(
     "Hybrid",
     "|\u0394| and SSIM fused to one heatmap, one threshold. Simple and fast.",
     find,
+    heat_title="Fused",
+    heat_said="Both maps are averaged into one heatmap, so that what both see stands out.",
 )

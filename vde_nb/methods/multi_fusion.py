@@ -107,4 +107,8 @@ METHOD = Method(
     "Multi-fusion",
     "Ten fusion weights \u00d7 three thresholds, united into one master mask. The most sensitive.",
     find,
+    heat_title="Fused",
+    heat_said=(
+        "Both maps are averaged with many weights, and every pixel keeps its hottest average."
+    ),
 )

@@ -120,4 +120,8 @@ METHOD = Method(
     "Normality",
     "Compares with a model of many normal pictures (vde_nb.Normality): what varies may vary.",
     find,
+    heat_title="Not normal",
+    heat_said=(
+        "Heat is how far each place is from all that the model has learnt to be normal there."
+    ),
 )

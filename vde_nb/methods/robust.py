@@ -324,4 +324,9 @@ METHOD = Method(
     "The recommended one.",
     find,
     many_references=True,
+    heat_title="Evidence",
+    heat_said=(
+        "Evidence counts only what exceeds noise and edges that lie a little elsewhere; it "
+        "shows how surely each place has changed."
+    ),
 )

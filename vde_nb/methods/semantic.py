@@ -414,4 +414,9 @@ METHOD = Method(
     "fuse, tells shadows and reflections from changes.",
     find,
     many_references=True,
+    heat_title="Descriptions",
+    heat_said=(
+        "Each place is described by its colours, texture and directions, and heat is how "
+        "unlike the descriptions of both pictures are, compared with the rest of the pair."
+    ),
 )
