@@ -162,7 +162,7 @@ def settings_of(monkeypatch, pair):
     class Done(Exception):
         pass
 
-    def compare(reference, current, *, method, preset, cache, **given):
+    def compare(reference, current, *, method, preset, ignore, cache, **given):
         assert cache is None
         seen.append(resolve(method, preset, **given))
         raise Done
@@ -595,3 +595,33 @@ sys.exit(status)
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True)
     assert done.returncode == 1, done.stderr.decode()
     assert "IMPORTED" not in done.stdout.decode()
+
+
+def test_where_nothing_matters_is_said_in_boxes_or_painted(run, pair, tmp_path) -> None:
+    how = ("--method", "hybrid", "--segmenter", "none")
+    assert run("compare", *pair, *how)[0] == 1
+    assert run("compare", *pair, *how, "--ignore", "38,28,44,34")[0] == 0
+    halves = ("--ignore", "38, 28, 22, 34", "--ignore=58,28,24,34")
+    assert run("compare", *pair, *how, *halves)[0] == 0
+    painted = np.zeros((96, 128), np.uint8)
+    painted[28:62, 38:82] = 255
+    Image.fromarray(painted).save(tmp_path / "mask.png")
+    assert run("compare", *pair, *how, "--ignore", tmp_path / "mask.png")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--ignore", "1,2,3"), "--ignore '1,2,3' is neither a box, four numbers X,Y,W,H"),
+        (("--ignore", "nowhere.png"), "nor the file of a picture"),
+        (("--ignore", "1,2,0,4"), "--ignore holds (1, 2, 0, 4); needed are boxes"),
+        (("--ignore", "1,2,3,4", "--ignore", "{mask}"), "--ignore takes boxes or one picture"),
+        (("--ignore", "{mask}"), "--ignore has 9 \u00d7 8 pixels, the reference 128 \u00d7 96"),
+    ],
+)
+def test_what_is_no_place_is_told(run, pair, tmp_path, words, told) -> None:
+    Image.fromarray(np.full((8, 9), 255, np.uint8)).save(tmp_path / "mask.png")
+    given = [word.replace("{mask}", str(tmp_path / "mask.png")) for word in words]
+    status, _, err = run("compare", *pair, *given)
+    assert status == 2
+    assert told in err

@@ -306,3 +306,9 @@ def test_the_help_tells_of_rules_and_settings(run):
     assert status == 0
     for words in ("--fail-if RULE", "--scheduler ADDRESS", "--threshold", "exit status", "major"):
         assert words in out
+
+
+def test_where_nothing_matters_holds_for_all_pairs(run, folders):
+    how = (*both(folders), *quick(), "--ignore", "38,28,44,34")
+    assert run(*how, "--fail-if", "anomalies > 0")[0] == 0
+    assert run(*how[:-1], "38,28,44", "--no-resume")[0] == 2

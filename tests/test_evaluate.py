@@ -62,7 +62,10 @@ def shown(
         SimpleNamespace(box=box, type=kind, outline=np.ones((box[3], box[2]), bool))
         for box, kind in zip(boxes, types or ("spot",) * len(boxes), strict=True)
     ]
+    blank = np.full((*heat.shape, 3), 90, np.uint8)
     return SimpleNamespace(
+        reference=blank,
+        current=blank,
         anomalies=anomalies,
         heatmap=heat,
         clean_heatmap=heat,
@@ -575,3 +578,115 @@ def test_a_file_that_is_no_coco_is_refused(tmp_path, text):
     (tmp_path / "coco.json").write_text(text)
     with pytest.raises(SettingError, match=r"coco\.json"):
         load_coco(tmp_path / "coco.json")
+
+
+# Mistakes
+
+
+def judged(*cases: tuple[Any, tuple[Any, ...]], **options: Any) -> Report:
+    """A report on pairs of what is true and what was found, each with its types."""
+    pairs = [
+        LabelledPair(picture(), picture(), truth_of(true), f"n{i}")
+        for i, (true, _) in enumerate(cases)
+    ]
+    answers = iter(
+        [
+            shown(boxes=tuple(b for b, _ in found), types=tuple(t for _, t in found))
+            for _, found in cases
+        ]
+    )
+    return evaluate(pairs, lambda *_: next(answers), **options)
+
+
+def truth_of(true: Any) -> Any:
+    from vde_nb.evaluate._truth import _truth
+
+    return _truth(list(true), "truth")
+
+
+def test_every_mistake_is_kept_with_its_kind_and_place() -> None:
+    report = judged(
+        ([((10, 10, 20, 20), "crack"), ((60, 40, 10, 10), "stain")],
+         (((10, 10, 20, 20), "scratch"), ((90, 10, 8, 8), "spot"))),
+        ([], (((5, 5, 9, 9), "spot"),)),
+    )  # fmt: skip
+    told = [(one.pair, one.kind, one.box, one.true, one.given) for one in report.mistakes]
+    assert told == [
+        ("n0", "missed", (60, 40, 10, 10), "stain", ""),
+        ("n0", "false alarm", (90, 10, 8, 8), "", "spot"),
+        ("n1", "false alarm", (5, 5, 9, 9), "", "spot"),
+        ("n0", "misnamed", (10, 10, 20, 20), "crack", "scratch"),
+    ]
+    assert report.true - report.matched == 1 and report.found - report.matched == 2
+    assert [one["mistake"] for one in report.mistake_table] == [one[1] for one in told]
+    assert [one["kind"] for one in json.loads(report.to_json())["mistakes"]] == [
+        one[1] for one in told
+    ]
+
+
+def test_a_miss_by_a_hair_tells_its_overlap() -> None:
+    """Half of a box that was found apart from it: the place is right, the box is not."""
+    report = judged(([((10, 10, 20, 20), "")], (((20, 10, 20, 20), "spot"),)), min_iou=0.5)
+    assert [round(one.overlap, 3) for one in report.mistakes] == [0.333, 0.333]
+    assert judged(([((10, 10, 20, 20), "")], ()), min_iou=0.5).mistakes[0].overlap == 0
+
+
+def test_a_truth_without_types_is_never_misnamed() -> None:
+    report = judged(([((10, 10, 20, 20), "")], (((10, 10, 20, 20), "spot"),)))
+    assert report.mistakes == ()
+
+
+def test_a_cutting_shows_the_box_and_does_not_keep_the_picture() -> None:
+    rng = np.random.default_rng(0)
+    reference = rng.integers(0, 255, (400, 600, 3), np.uint8)
+    pair = LabelledPair(reference, reference, truth_of([((570, 380, 12, 10), "spot")]), "corner")
+    report = evaluate([pair], "hybrid", segmenter="none")
+    (one,) = report.mistakes
+    x, y, w, h = one.window
+    assert (x + w, y + h) == (600, 400)  # moved to the inside at the border
+    assert one.reference is not None and one.reference.base is None
+    assert np.array_equal(one.reference, reference[y : y + h, x : x + w])
+    assert one.true_boxes == ((570, 380, 12, 10),) and one.found_boxes == ()
+
+
+def test_a_cutting_of_a_large_region_is_small() -> None:
+    reference = np.full((500, 700, 3), 90, np.uint8)
+    pair = LabelledPair(reference, reference, truth_of([((50, 50, 600, 300), "stain")]), "large")
+    (one,) = evaluate([pair], "hybrid", segmenter="none").mistakes
+    assert one.current is not None and max(one.current.shape[:2]) == 160
+
+
+def test_one_bad_pair_does_not_hide_the_others_and_memory_is_bounded() -> None:
+    many = tuple(((x, y, 4, 4), "spot") for y in range(0, 70, 6) for x in range(0, 110, 6))
+    report = judged(([], many), ([], many[:1]), *[([], many)] * 12)
+    assert len(report.mistakes) == 1000
+    pictured = [one.pair for one in report.mistakes if one.reference is not None]
+    assert len(pictured) <= 48 and pictured.count("n0") == 6 and pictured.count("n1") == 1
+
+
+def test_mistakes_are_drawn_some_of_each_kind() -> None:
+    many = tuple(((x, 10, 4, 4), "spot") for x in range(0, 60, 10))
+    report = judged(([((80, 40, 10, 10), "$x$")], many))
+    figure = report.plot_mistakes(most=3)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert len(titles) == 3
+    assert titles[0].startswith("missed") and titles[1].startswith("false alarm")
+    assert figure._suptitle.get_text() == "<lambda>: 1 missed, 6 made up"
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    alone = report.plot_mistakes("missed")
+    assert sum(bool(axes.get_title()) for axes in alone.axes) == 1
+
+
+def test_a_report_without_mistakes_says_so() -> None:
+    figure = judged(([], ())).plot_mistakes(("missed", "false alarm", "misnamed"))
+    assert figure._suptitle.get_text() == "<lambda>: 0 missed, 0 made up, 0 misnamed"
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"kinds": "mised"}, "kinds='mised'"), ({"most": 0}, "most=0"), ({"most": True}, "most=True")],
+)
+def test_what_cannot_be_drawn_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        judged(([], ())).plot_mistakes(**options)

@@ -223,3 +223,19 @@ def test_the_code_of_a_real_panel_makes_what_it_shows() -> None:
     assert "thresholds=(40, 60, 80)" in code and "nudge=(1.5, 0.0)" in code
     assert_same(run(code), panel.comparison)
     panel.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["burrs.py", 'a"; import os; os.abort(); ".py', "C:\\new\\b.py", "a\nb"]
+)
+def test_plugins_are_named_as_they_were_given_and_stay_strings(name: str) -> None:
+    panel = opened(Sample("tyre", "reference"), Sample("tyre", "current"))
+    for names in ((name,), (name, "more")):
+        panel.plugin_names = names
+        (call,) = (
+            one
+            for one in ast.walk(ast.parse(code_of(panel)))
+            if isinstance(one, ast.Call) and ast.unparse(one.func) == "vde.compare"
+        )
+        (named,) = (one.value for one in call.keywords if one.arg == "plugins")
+        assert ast.literal_eval(named) == (name if len(names) == 1 else [*names])

@@ -174,7 +174,18 @@ def test_plugins_of_a_run_are_named_and_never_imported(site: Path, opened: Any) 
     trap.write_text("raise SystemExit('imported')")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"plugins": [str(trap)]}))
     panel = opened()
-    assert "plugins" in panel._strip()["gallery"]["about"]
+    assert "(plugins: trap.py), which are not loaded" in panel._strip()["gallery"]["about"]
+
+
+def test_only_plugins_that_are_missing_are_told_of(site: Path, opened: Any, tmp_path: Path) -> None:
+    path, mine = site / "run/run.json", tmp_path / "mine.py"
+    mine.write_text("x = 1")
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"plugins": ["mine.py"]}))
+    assert "(plugins: mine.py)" in opened()._strip()["gallery"]["about"]
+    assert "(plugins" not in opened(plugins=mine)._strip()["gallery"]["about"]
+    path.write_text(json.dumps(manifest | {"plugins": [{"a": 1}, *map(str, range(9))]}))
+    assert "and 5 more" in opened()._strip()["gallery"]["about"]
 
 
 # Pictures

@@ -8,9 +8,9 @@ True
 
 Start with :func:`compare`. :func:`methods`, :func:`segmenters` and :func:`features` list what
 there is to choose from, :mod:`vde_nb.samples` has pictures to try it on, :func:`anomaly_type` adds
-a type of yours, :func:`evaluate` measures how much of what changed is found, :class:`Normality`
-learns from pictures of a scene how it may look, and :func:`compare_many` compares thousands of
-pairs.
+a type of yours, :func:`load_plugin` loads such types from a file, :func:`evaluate` measures how
+much of what changed is found, :class:`Normality` learns from pictures of a scene how it may look,
+and :func:`compare_many` compares thousands of pairs.
 """
 
 import importlib
@@ -37,6 +37,7 @@ from vde_nb.evaluate import compare_methods, evaluate, load_coco, load_deeppcb, 
 from vde_nb.features import add_features, remove_features
 from vde_nb.images import ImagePair, load_pair
 from vde_nb.listing import features, methods, segmenters
+from vde_nb.plugins import load_plugin
 from vde_nb.reviewing import Review
 from vde_nb.segment import Prompt, predictor
 from vde_nb.segment.models import add_model, remove_model
@@ -73,6 +74,7 @@ __all__ = [
     "load_deeppcb",
     "load_masks",
     "load_pair",
+    "load_plugin",
     "methods",
     "open_run",
     "predictor",

@@ -17,7 +17,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vde_nb._cli_settings import add_method, add_settings, as_options, folder_of, given_settings
+from vde_nb._cli_settings import (
+    add_ignore,
+    add_method,
+    add_plugin,
+    add_settings,
+    as_options,
+    folder_of,
+    given_settings,
+    ignored,
+)
 from vde_nb._console import safe, say
 from vde_nb.errors import OutputError, SettingError
 
@@ -58,7 +67,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", metavar="SOURCE", nargs="+", help="a table of pairs, or two folders")
     add_method(parser)
-    add = parser.add_argument_group("run").add_argument
+    add_ignore(parser)
+    group = parser.add_argument_group("run")
+    add = group.add_argument
     add("--out", metavar="DIR", type=folder_of, required=True, help="folder of the run")
     add("--root", metavar="DIR", type=folder_of, help="where paths in a table begin [its folder]")
     add("--no-resume", action="store_true", help="DIR must be new or empty: go on with nothing")
@@ -72,13 +83,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="what a Dask worker must have for each pair, such as GPU=1",
     )
-    add(
-        "--plugin",
-        metavar="MODULE",
-        action="append",
-        default=[],
-        help="module or .py file that each worker imports first: your types, features, models",
-    )
+    add_plugin(group, " by each worker")
     add = parser.add_argument_group("output").add_argument
     add("--save", metavar="WHAT", nargs="+", help=f"files of each pair: {_SAVE} [thumbnails]")
     add("--fail-if", metavar="RULE", help='which pairs fail, such as "major>0 or change>2"')
@@ -122,6 +127,7 @@ def run(options: argparse.Namespace) -> int:
     method = get_method(options.method or default_method(options.preset)).name
     _check_sources(options.source, method)  # told before a folder is made
     how: dict[str, Any] = given_settings(options, method)
+    nowhere = ignored(options)
     if options.save:
         how["save"] = () if options.save == ["none"] else options.save
     source = options.source[0] if len(options.source) == 1 else tuple(options.source)
@@ -140,6 +146,7 @@ def run(options: argparse.Namespace) -> int:
                 fail_if=options.fail_if,
                 method=method,
                 preset=options.preset,
+                ignore=nowhere,
                 plugins=options.plugin,
                 root=options.root,
                 **how,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vde_nb._cli_settings import add_plugin
 from vde_nb._console import safe, say
 from vde_nb._table import Table
 from vde_nb.errors import ImageError, OutputError, SettingError
@@ -44,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(
             name, help=summary[0].lower() + summary[1:-1], description=summary, allow_abbrev=False
         )
+        add_plugin(action)
         # every command has it, at its end too
         action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
         return action
@@ -90,6 +92,9 @@ def _path(text: str) -> Path:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit status."""
+    from vde_nb.plugins import load_plugins
+
+    load_plugins(options.plugin)  # functions that describe pictures; types of a series
     return _ACTIONS[options.action](options)
 
 

@@ -21,13 +21,25 @@ from vde_nb.settings import (
     declarations,
 )
 
-__all__ = ["add_method", "add_setting", "add_settings", "as_options", "folder_of", "given_settings"]
+__all__ = [
+    "add_ignore",
+    "add_method",
+    "add_plugin",
+    "add_setting",
+    "add_settings",
+    "as_options",
+    "folder_of",
+    "given_settings",
+    "ignored",
+]
 
 #: What messages and help texts say to those who write Python, and what it is called here.
 _WORDS = (
     (r"\b(?:as|for|with) out=(?!\w)", "with --out"),
     (r"\bresume=False\b", "--no-resume"),
     (r"\bplugins=\[\.\.\.\]", "--plugin"),
+    (r"\bignore= (?=has|holds)", "--ignore "),
+    (r"\bplugins: (?=.* cannot be imported)", "--plugin "),
     (r",? or executor=ThreadPoolExecutor\(\)", ""),
     (r"\bworkers=(\d+)", r"--workers \1"),
     (r"\bvde_nb\.(?:features|segmenters)\(\) lists", "vde-nb weights list names"),
@@ -51,6 +63,61 @@ def add_method(parser: argparse.ArgumentParser) -> None:
     add("--method", metavar="NAME", help=f"{', '.join(METHODS)} [default {DEFAULT_METHOD}]")
     presets = f"{', '.join(PRESETS)} [default default]"
     add("--preset", metavar="NAME", default="default", help=presets)
+
+
+def add_plugin(parser: argparse._ActionsContainer, when: str = "") -> None:
+    """Add ``--plugin``, which may be given several times."""
+    parser.add_argument(
+        "--plugin",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help=f".py file or module that is run{when} first: your types, features, models; once "
+        "for each",
+    )
+
+
+def add_ignore(parser: argparse.ArgumentParser) -> None:
+    """Add ``--ignore``, which may be given several times."""
+    parser.add_argument(
+        "--ignore",
+        metavar="X,Y,W,H",
+        action="append",
+        default=[],
+        help="box in the reference where nothing matters, once for each; or one picture that is "
+        "white there and black elsewhere",
+    )
+
+
+def ignored(options: argparse.Namespace) -> Any:
+    """What ``--ignore`` says, as :func:`vde_nb.compare` takes it: boxes, a mask, or None.
+
+    Raises
+    ------
+    SettingError
+        It is neither boxes nor one picture.
+    """
+    boxes = [_box(text) for text in options.ignore]
+    if None not in boxes:
+        return boxes or None
+    text = options.ignore[boxes.index(None)]
+    if not Path(text).is_file():
+        raise SettingError(
+            f"--ignore {text!r} is neither a box, four numbers X,Y,W,H such as 10,20,200,40, nor "
+            "the file of a picture."
+        )
+    if len(boxes) > 1:
+        raise SettingError("--ignore takes boxes or one picture: paint the boxes into the picture.")
+    from vde_nb.images import load
+
+    return load(text, name="mask").array.max(axis=2) > 127
+
+
+def _box(text: str) -> tuple[int, ...] | None:
+    numbers = [one.strip() for one in text.split(",")]
+    if len(numbers) != 4 or not all(re.fullmatch(r"-?[0-9]{1,9}", one) for one in numbers):
+        return None
+    return tuple(int(one) for one in numbers)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -22,11 +22,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vde_nb import _cli_batch, _cli_cache, _cli_normality, _cli_weights
 from vde_nb._cli_settings import (
+    add_ignore,
     add_method,
+    add_plugin,
     add_settings,
     as_options,
     folder_of,
     given_settings,
+    ignored,
 )
 from vde_nb._console import safe, say
 from vde_nb._version import __version__
@@ -158,6 +161,8 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
     add("reference", metavar="REF", help="the reference picture, as it should be")
     add("current", metavar="CUR", nargs="?", help="the current picture, to be checked")
     add_method(parser)
+    add_ignore(parser)
+    add_plugin(parser)
     add = parser.add_argument_group("output").add_argument
     add("--out", metavar="DIR", type=folder_of, help="folder for annotated, heatmap and results")
     add("--save", metavar="WHAT", nargs="+", help=_SAVE)
@@ -178,11 +183,14 @@ def _compare(options: argparse.Namespace) -> int:
         # Only a model of normality brings a reference of its own.
         raise SettingError("the following arguments are required: CUR (see vde-nb compare --help)")
     settings = given_settings(options, method)
+    if options.plugin:
+        settings["plugins"] = options.plugin
     pictures = [one for one in (options.reference, options.current) if one is not None]
     result = compare(
         *pictures,
         method=method,
         preset=options.preset,
+        ignore=ignored(options),
         cache=None,  # a process that compares once finds nothing again: spare the hashing
         **settings,
     )

@@ -28,6 +28,7 @@ from vde_nb.images import ImagePair, Source, load_pair
 from vde_nb.methods import default_method, get_method
 from vde_nb.methods.base import difference_stage
 from vde_nb.methods.multi_fusion import each_mask
+from vde_nb.plugins import Plugins, load_plugins, plugin_types
 from vde_nb.prompting import (
     checked_prompts,
     compared_part,
@@ -83,6 +84,7 @@ def compare(
     ignore: Ignore | None = None,
     prompts: Prompts | None = None,
     reviews: Reviews | None = None,
+    plugins: Plugins | None = None,
     progress: Callable[[str], object] | None = None,
     cache: StageCache | None = shared_cache,
     **settings: Any,
@@ -112,6 +114,11 @@ def compare(
         What to outline besides what is detected: see :meth:`Comparison.prompted`.
     reviews
         What a person said about anomalies: see :meth:`Comparison.reviewed`.
+    plugins
+        Paths of ``.py`` files, or names of modules, that register anomaly types, features and
+        models of yours. They are run first, as by :func:`vde_nb.load_plugin`, which says when they
+        are run again; what they register stays. They are no setting and are never loaded because
+        a result names them, but the notes say which types are theirs.
     progress
         Called with the name of every stage before it begins, and with what is being done while a
         model is fetched or looks at a picture, up to twenty times a second ("SAM ViT-B reads the
@@ -134,8 +141,8 @@ def compare(
     ImageError
         A picture cannot be read, the two cannot be compared, or they are smaller than 7 x 7.
     SettingError
-        A setting has a value outside its range, or names an unknown method or segmenter; or
-        `ignore`, a prompt or a review does not fit the picture.
+        A setting has a value outside its range, or names an unknown method or segmenter;
+        `ignore`, a prompt or a review does not fit the picture; or a plug-in cannot be loaded.
     OutputError
         Scratch files are needed, and there is no room for them.
     TypeError
@@ -159,6 +166,7 @@ def compare(
     >>> result
     Comparison(hybrid, 80\u00d760, 1 anomaly, SSIM 0.8329, 19.50 % changed)
     """
+    load_plugins(plugins)  # first: settings may name what they register
     method = default_method(preset) if method is None else get_method(method).name
     settings = named(settings)
     chosen = resolve(method, preset, **settings)
@@ -194,6 +202,7 @@ def again(
     comparison: Comparison, *, progress: Callable[[str], object] | None = None, **changes: Any
 ) -> Comparison:
     """See :meth:`vde_nb.Comparison.again`."""
+    load_plugins(changes.pop("plugins", None))
     old = comparison.settings
     preset = changes.pop("preset", old.preset)
     method = changes.pop("method", None)
@@ -462,7 +471,7 @@ def _run(
     valid = images.valid.value
     compared = finding.mask.value.size if valid is None else int(np.count_nonzero(valid))
     notes = [*remarks, *pair.notes, *images.notes, *finding.notes]
-    notes += [*segmenter.notes, *outlines.value[1], *described.notes]
+    notes += [*segmenter.notes, *outlines.value[1], *described.notes, *_of_plugins(settings)]
     if pair.others and not method.many_references:
         notes.append(f"{settings.method} compares with the first reference only.")
     if pair.shape[0] * pair.shape[1] * _PER_PIXEL > settings.images.memory_limit * 2**20:
@@ -512,6 +521,13 @@ def _scratch_note(shape: tuple[int, int], limit: int) -> str:
         f"{shape[0] * shape[1] / 1e6:.1f} megapixels take more memory than memory_limit={limit} "
         "MB: maps that had no room in it were kept in scratch files."
     )
+
+
+def _of_plugins(settings: Settings) -> list[str]:
+    """Where types come from that vde-nb alone does not know, for whoever reads the result."""
+    types = {} if settings.classify.classifier == "published" else plugin_types()
+    told = ", ".join(f"{name} ({plugin})" for name, plugin in sorted(types.items()))
+    return [f"Types of plug-ins: {told}."] if told else []
 
 
 def _much(settings: Settings) -> str:

@@ -325,9 +325,9 @@ class Comparison:
         Parameters
         ----------
         **changes
-            `method`, `preset`, `ignore`, `prompts`, `reviews`, `progress` and any setting, as for
-            :func:`vde_nb.compare`. Settings that differ from their preset, what is ignored,
-            prompts and reviews stay as they are; ``prompts=[]`` forgets them.
+            `method`, `preset`, `ignore`, `prompts`, `reviews`, `plugins`, `progress` and any
+            setting, as for :func:`vde_nb.compare`. Settings that differ from their preset, what is
+            ignored, prompts and reviews stay as they are; ``prompts=[]`` forgets them.
         """
         from vde_nb.compare import again
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
 import os
 import sys
 import threading
@@ -21,14 +18,13 @@ from vde_nb._version import __version__
 from vde_nb.classify._registry import anomaly_types, user_rules
 from vde_nb.classify._rules import BUILT_IN
 from vde_nb.errors import SettingError, VdeError
+from vde_nb.plugins import load_plugin
 
 __all__ = [
     "IGNORE",
     "MODEL",
     "Plan",
     "Unfit",
-    "absolute_plugins",
-    "load_plugin",
     "own_process",
     "processors",
     "ready",
@@ -100,53 +96,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 
 _lock = threading.Lock()
 _own = uuid.uuid4().hex
-_plugins: dict[str, Any] = {}
 _ready: tuple[str, str, Bools | None] | None = None
-
-
-def load_plugin(name: str) -> str:
-    """Import a module, or run a ``.py`` file, once in this process.
-
-    Parameters
-    ----------
-    name
-        Of a module, or the path of a file.
-
-    Returns
-    -------
-    str
-        Digest of its source, empty where it has none that can be read.
-
-    Raises
-    ------
-    SettingError
-        There is none, or it fails.
-    """
-    try:
-        if not name.endswith(".py"):
-            module = importlib.import_module(name)
-            source = getattr(module, "__file__", None) or ""
-            return _digest(Path(source)) if source.endswith(".py") else ""
-        path = Path(name)
-        digest = _digest(path)
-        if _plugins.get(name) != digest:  # a notebook may change it and run again
-            spec = importlib.util.spec_from_file_location(f"vde_nb_plugin_{path.stem}", path)
-            if spec is None or spec.loader is None:
-                raise ImportError("it is no Python file")
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[spec.name] = module
-            spec.loader.exec_module(module)
-            _plugins[name] = digest
-        return digest
-    except Exception as error:
-        raise SettingError(
-            f"plugins: {name} cannot be imported: {type(error).__name__}: {error}. Give the name "
-            "of a module that Python finds, or the path of a .py file."
-        ) from error
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
 
 
 def ready(plan: Plan) -> Bools | None:
@@ -257,12 +207,3 @@ def _read_mask(path: Path) -> Bools:
         raise Unfit(f"{path} is damaged: start the run again in a new folder.")
     mask: Bools = np.asarray(pixels, np.uint8) > 0
     return mask
-
-
-def absolute_plugins(plugins: Any) -> tuple[str, ...]:
-    """Names of plugins as they hold in any folder."""
-    asked = (plugins,) if isinstance(plugins, (str, os.PathLike)) else tuple(plugins)
-    texts = [os.fspath(one) for one in asked]
-    return tuple(
-        str(Path(text).expanduser().absolute()) if text.endswith(".py") else text for text in texts
-    )

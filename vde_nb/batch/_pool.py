@@ -29,6 +29,10 @@ __all__ = ["Processes"]
 _MOST_LOST = 2
 _MOST_ON_WINDOWS = 61  # processes that one call of the system can wait for there
 _MOST_IN_VAIN = 8  # pools that are lost one after the other
+#: Until 3.11.4, what is written to processes that are gone is written to a pipe that stays open
+#: here and is never read: a pool that lost its processes could not be ended.
+#: https://github.com/python/cpython/issues/94777
+_WAITS_FOR_THE_DEAD = sys.version_info < (3, 11, 5)
 
 
 class _Process(multiprocessing.context.SpawnProcess):
@@ -257,6 +261,8 @@ class Processes(Futures):
     def _end_pool(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
+            if _WAITS_FOR_THE_DEAD:
+                pool._call_queue._reader.close()  # type: ignore[attr-defined]
             pool.shutdown(wait=True, cancel_futures=True)
 
     def close(self, *, kill: bool = False) -> None:

@@ -27,6 +27,7 @@ from vde_nb.batch._pairs import Listed, list_pairs
 from vde_nb.batch._row import Row
 from vde_nb.batch._setup import Home, Wanted, make_plan, open_home, wanted
 from vde_nb.errors import SettingError
+from vde_nb.plugins import Plugins
 
 if TYPE_CHECKING:
     from vde_nb._ignore import Ignore
@@ -48,7 +49,7 @@ def compare_many(
     method: str | None = None,
     preset: str = "default",
     ignore: Ignore | None = None,
-    plugins: str | Sequence[str | os.PathLike[str]] = (),
+    plugins: Plugins | None = None,
     in_flight: int | None = None,
     root: str | os.PathLike[str] | None = None,
     **settings: Any,
@@ -93,8 +94,8 @@ def compare_many(
     method, preset, ignore
         As for :func:`vde_nb.compare`.
     plugins
-        Modules, or paths of ``.py`` files, that each worker imports first: for anomaly types,
-        features and models of your own.
+        Modules, or paths of ``.py`` files, that each worker runs first: for anomaly types,
+        features and models of your own. See :func:`vde_nb.load_plugin`.
     in_flight
         Most pairs that are handed to the executor at once; by default twice its workers.
     root

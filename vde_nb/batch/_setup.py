@@ -25,8 +25,6 @@ from vde_nb.batch._plan import (
     IGNORE,
     MODEL,
     Plan,
-    absolute_plugins,
-    load_plugin,
     own_process,
     registered_types,
 )
@@ -35,6 +33,7 @@ from vde_nb.features import check_features
 from vde_nb.features.choosing import is_function
 from vde_nb.features.models import model_called
 from vde_nb.methods import default_method, get_method
+from vde_nb.plugins import absolute_plugins, load_plugin
 from vde_nb.segment import check_segmenter
 from vde_nb.segment.models import MODELS
 from vde_nb.settings import Settings, resolve
@@ -95,7 +94,7 @@ def wanted(
         As of :func:`vde_nb.compare`; or a plugin cannot be imported.
     """
     chosen_plugins = absolute_plugins(plugins)
-    sources = [load_plugin(name) for name in chosen_plugins]
+    sources = [load_plugin(name).digest for name in chosen_plugins]
     chosen = default_method(preset) if method is None else get_method(method).name
     held = not isinstance(settings.get("model", ""), (str, os.PathLike))
     given = named(settings)

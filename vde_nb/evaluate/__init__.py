@@ -17,6 +17,7 @@ from vde_nb.evaluate._coco import load_coco
 from vde_nb.evaluate._curves import auroc, average_precision, precision_recall
 from vde_nb.evaluate._folders import load_deeppcb, load_masks
 from vde_nb.evaluate._match import match_boxes
+from vde_nb.evaluate._mistakes import Mistake
 from vde_nb.evaluate._report import MethodTable, Report, TypeReport
 from vde_nb.evaluate._run import compare_methods, evaluate
 from vde_nb.evaluate._truth import GroundTruth, LabelledPair, TrueRegion
@@ -25,6 +26,7 @@ __all__ = [
     "GroundTruth",
     "LabelledPair",
     "MethodTable",
+    "Mistake",
     "Report",
     "TrueRegion",
     "TypeReport",

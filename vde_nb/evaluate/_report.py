@@ -19,6 +19,8 @@ from vde_nb.export._text import dump
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from vde_nb.evaluate._mistakes import Mistake
+
 __all__ = ["MethodTable", "Report", "SweepPoint", "TypeReport"]
 
 
@@ -131,6 +133,10 @@ class Report(_Boxes):
         Boxes at other thresholds, if that was asked for.
     milliseconds
         Mean time of a comparison.
+    mistakes
+        What was missed, made up or misnamed: a :class:`Mistake` for each, up to 1000 of a kind,
+        of which 48, at most 6 of a pair, hold cuttings of the pictures. See `mistake_table`,
+        `plot_mistakes`.
     """
 
     method: str
@@ -154,6 +160,7 @@ class Report(_Boxes):
     curve: tuple[npt.NDArray[Any], ...] = field(repr=False)
     sweep: tuple[SweepPoint, ...]
     milliseconds: float
+    mistakes: tuple[Mistake, ...] = field(default=(), repr=False)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -203,6 +210,23 @@ class Report(_Boxes):
                     **{found: self.confusion.get((true, found), 0) for found in given},
                 }
                 for true in sorted({true for true, _ in self.confusion})
+            ]
+        )
+
+    @property
+    def mistake_table(self) -> Table:
+        """What was missed, made up or misnamed, one row each."""
+        return Table(
+            [
+                {
+                    "pair": one.pair,
+                    "mistake": one.kind,
+                    "true": one.true or "–",
+                    "given": one.given or "–",
+                    "box": str(tuple(map(int, one.box))),
+                    "overlap": _said(one.overlap),
+                }
+                for one in self.mistakes
             ]
         )
 
@@ -263,6 +287,17 @@ class Report(_Boxes):
                     }
                     for one in self.sweep
                 ],
+                "mistakes": [
+                    {
+                        "pair": one.pair,
+                        "kind": one.kind,
+                        "box": [int(value) for value in one.box],
+                        "true": one.true,
+                        "given": one.given,
+                        "overlap": _known(one.overlap),
+                    }
+                    for one in self.mistakes
+                ],
             }
         )
         if path is not None:
@@ -274,6 +309,28 @@ class Report(_Boxes):
         from vde_nb.evaluate._plot import plot
 
         return plot(self)
+
+    def plot_mistakes(
+        self, kinds: str | Sequence[str] = ("missed", "false alarm"), *, most: int = 12
+    ) -> Figure:
+        """Draw what was missed and made up: reference and current side by side, with all boxes.
+
+        Parameters
+        ----------
+        kinds
+            Which of ``"missed"``, ``"false alarm"`` and ``"misnamed"``.
+        most
+            How many at most, 1 to 60; where there are more, some of each kind, those of the first
+            pairs.
+
+        Raises
+        ------
+        SettingError
+            There is no such kind, or `most` is no such number.
+        """
+        from vde_nb.evaluate._plot_mistakes import plot_mistakes
+
+        return plot_mistakes(self, kinds, most)
 
     def __repr__(self) -> str:
         parts = [
@@ -322,7 +379,7 @@ class MethodTable(Table):
                     "AUROC": _said(report.auroc),
                     "false alarms": _said(report.false_alarm_rate),
                     "type accuracy": _said(report.type_accuracy),
-                    "ms a pair": f"{report.milliseconds:.0f}",
+                    "a pair takes": f"{report.milliseconds:.0f} ms",
                 }
                 for report in self.reports
             ]

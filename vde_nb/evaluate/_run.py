@@ -68,12 +68,13 @@ def evaluate(
     progress
         Called as ``progress(number, comparison)`` after each pair, numbers from 1.
     **settings
-        Settings of :func:`vde_nb.compare`.
+        Settings of :func:`vde_nb.compare`, and its `ignore` and `plugins`.
 
     Returns
     -------
     Report
-        Precision, recall, F1, average precision, AUROC and more.
+        Precision, recall, F1, average precision, AUROC and more; `plot` draws the curves,
+        `plot_mistakes` what was missed and made up.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def evaluate(
         seconds = time.perf_counter() - started
         height, width = last.heatmap.shape
         truth = pair.known().checked(pair.name, (height, width))
-        tally.add(truth, last, seconds)
+        tally.add(truth, last, seconds, pair.name)
         for threshold in sweep:
             tally.sweep(truth, threshold, last.again(threshold=threshold))
         if progress is not None:

@@ -1,4 +1,4 @@
-"""What is added up over the pairs: a few counts and histograms, never a picture."""
+"""What is added up over the pairs: counts, histograms and a few cuttings, never a picture."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from vde_nb.evaluate._curves import (
     precision_recall,
 )
 from vde_nb.evaluate._match import match_boxes
+from vde_nb.evaluate._mistakes import Mistakes
 from vde_nb.evaluate._report import Report, SweepPoint, TypeReport
 from vde_nb.evaluate._truth import Bools, GroundTruth, TrueRegion
 
@@ -83,12 +84,15 @@ class Tally:
         self.peaks: list[_Peak] = []
         self.sweeps: dict[int, list[int]] = {}
         self.seconds = 0.0
+        self.mistakes = Mistakes()
 
-    def add(self, truth: GroundTruth, comparison: Comparison, seconds: float) -> None:
+    def add(
+        self, truth: GroundTruth, comparison: Comparison, seconds: float, name: str = ""
+    ) -> None:
         """Count one pair."""
         self.pairs += 1
         self.seconds += seconds
-        self._boxes(truth, comparison)
+        self._boxes(truth, comparison, name)
         self._image(truth, comparison)
         if truth.has_masks:
             self._pixels(truth, comparison)
@@ -96,7 +100,7 @@ class Tally:
     def _of_type(self, name: str) -> _OfType:
         return self.types.setdefault(name, _OfType())
 
-    def _boxes(self, truth: GroundTruth, comparison: Comparison) -> None:
+    def _boxes(self, truth: GroundTruth, comparison: Comparison, name: str) -> None:
         found, true = comparison.anomalies, truth.regions
         boxes = self._widened(comparison)
         matches = match_boxes(boxes, [one.box for one in true], self.min_iou)
@@ -109,6 +113,7 @@ class Tally:
             self._of_type(true[j].type).matched += 1
             if true[j].type:
                 self.confusion[true[j].type, found[i].type] += 1
+        self.mistakes.add(name, comparison, true, matches)
 
     def _widened(self, comparison: Comparison) -> list[Box]:
         """The found boxes with their margin, cut to the picture."""
@@ -210,6 +215,7 @@ class Tally:
             curve=curve,
             sweep=tuple(SweepPoint(key, *counts) for key, counts in sorted(self.sweeps.items())),
             milliseconds=1000 * _share(self.seconds, self.pairs),
+            mistakes=self.mistakes.all(),
         )
 
     def _hits(self, level: float) -> Mapping[str, float]:

@@ -87,6 +87,10 @@ def code_of(panel: Any) -> str:
     run = getattr(panel, "run", None)
     if run is not None:
         before.insert(0, _of_run(run, panel.root))
+    plugins = getattr(panel, "plugin_names", ())
+    if plugins:
+        named = plugins[0] if len(plugins) == 1 else list(plugins)
+        arguments.append(("plugins=", _literal(named)))
     if panel.ignore:
         boxes = [tuple(map(int, box)) for box in panel.ignore]
         arguments.append(("ignore=", _literal(boxes)))

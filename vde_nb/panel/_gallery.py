@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
@@ -24,6 +24,7 @@ from vde_nb.panel._known import Known, Unplaced, located
 from vde_nb.panel._merge import merged_edits, merged_reviews
 from vde_nb.panel._pairs import MOST, Pair
 from vde_nb.panel._run import Request
+from vde_nb.plugins import Plugin
 from vde_nb.reviewing import Review, apply_reviews, without_reviews
 from vde_nb.settings import declarations, nearest
 
@@ -32,6 +33,8 @@ __all__ = ["FILTERS", "Gallery"]
 #: Which pairs may be shown at first; gallery_words.js has what they mean.
 FILTERS = ("all", "changed", "failing", "errors", "unreviewed")
 _MANIFEST, _MODEL = "run.json", "model.safetensors"
+#: Most plug-ins of a run that are named.
+_NAMED = 5
 _TABLES = (".csv", ".tsv", ".parquet", ".ndjson", ".jsonl")
 
 
@@ -48,6 +51,8 @@ class Gallery:
         Which pairs are shown at first, one of :data:`FILTERS`.
     model
         The model of normality, or its file, where the run has none in its folder.
+    plugins
+        The plug-ins that are loaded, so that only those that are missing are told of.
 
     Attributes
     ----------
@@ -72,7 +77,15 @@ class Gallery:
         It is no run, holds no pairs, or settings that are none here.
     """
 
-    def __init__(self, run: Any, root: Root, *, only: str = "all", model: Any = None) -> None:
+    def __init__(
+        self,
+        run: Any,
+        root: Root,
+        *,
+        only: str = "all",
+        model: Any = None,
+        plugins: Sequence[Plugin] = (),
+    ) -> None:
         if only not in FILTERS:
             near = nearest(only, FILTERS) if isinstance(only, str) else ""
             raise SettingError(
@@ -89,6 +102,7 @@ class Gallery:
         self.trouble = ""
         self.token = secrets.token_hex(4)
         self._only = only
+        self._plugins = frozenset(one.name for one in plugins)
         manifest = dict(run.manifest)
         self.base = Edits()
         self.choice = self._chosen(manifest, model)
@@ -120,10 +134,12 @@ class Gallery:
                     "The run ignores a region given as a mask, which the panel does not: it may "
                     "find more than the run did."
                 )
-        if manifest.get("plugins"):
+        missing = self._missing(manifest.get("plugins"))
+        if missing:
             self.notes.append(
-                "The run uses modules of its own (plugins), which are not loaded from here: "
-                "import them first, or anomaly types may be called otherwise."
+                f"The run uses modules of its own (plugins: {missing}), which are not loaded from "
+                "here: name those you trust with vde.Panel(run=..., plugins=[...]), or anomaly "
+                "types may be called otherwise."
             )
         if settings.get("model"):
             settings["model"] = self._model(model, settings["model"])
@@ -135,6 +151,13 @@ class Gallery:
                 f"{readable(str(self.folder / _MANIFEST))} has settings that cannot be used: "
                 f"{error} Give method= and settings of your own, or run it again."
             ) from error
+
+    def _missing(self, named: object) -> str:
+        """Plug-ins of the run that are not loaded; what a manifest says is only ever shown."""
+        names = map(str, named if isinstance(named, list) else [named] if named else [])
+        missing = [_short(name, "?") for name in names if name not in self._plugins]
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        return ", ".join(missing[:_NAMED]) + more
 
     def choice_with(
         self, method: str | None, preset: str | None, settings: Mapping[str, Any]

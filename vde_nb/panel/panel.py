@@ -19,6 +19,7 @@ from vde_nb.panel._memory import give_back
 from vde_nb.panel._pairs import Pair
 from vde_nb.panel._state import State
 from vde_nb.panel._static import static_html
+from vde_nb.plugins import Plugin, Plugins, load_plugins, named_plugins
 from vde_nb.reviewing import checked_reviews
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Panel(State):
         rule of the run), ``"errors"`` or ``"unreviewed"``.
     ignore, prompts, reviews
         As in :func:`vde_nb.compare`; ignored regions as boxes.
+    plugins
+        As in :func:`vde_nb.compare`. A session or a run that names some does not load them.
     **settings
         Any setting by its own name, such as ``threshold=60``; see :mod:`vde_nb.settings`.
 
@@ -118,13 +121,17 @@ class Panel(State):
         ignore: Any = None,
         prompts: Any = None,
         reviews: Any = None,
+        plugins: Plugins | None = None,
         **settings: Any,
     ) -> None:
+        # First: settings may name what they register.
+        self._plugins, self._plugin_names = load_plugins(plugins), named_plugins(plugins)
         if run is not None:
             edits = (ignore, prompts, reviews, settings.get("nudge"))
             if any(one is not None for one in (reference, current, pairs, *edits)):
                 raise SettingError("Give run= alone, with root=, only= and settings: no pictures.")
-            gallery = _gallery_of(run, root, only=only, model=settings.pop("model", None))
+            model = settings.pop("model", None)
+            gallery = _gallery_of(run, root, only=only, model=model, plugins=self._plugins)
             choice = gallery.choice_with(method, preset, settings)
             self._begin(choice, root)
             self._show_run(gallery, gallery.first)
@@ -305,7 +312,7 @@ class Panel(State):
         SettingError
             It is no run, or has settings that cannot be used; the panel stays as it is.
         """
-        gallery = _gallery_of(run, self._root, only=only)
+        gallery = _gallery_of(run, self._root, only=only, plugins=self._plugins)
 
         def apply() -> None:
             self._choice = gallery.choice
@@ -450,6 +457,32 @@ class Panel(State):
         said = {name: value for name, value in given.items() if value is not _UNSET}
         self._finish()
         self._here_or_raise("reviewing an anomaly", lambda: self._review(number, said))
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plug-ins that were given, see :func:`vde_nb.load_plugin`.
+
+        Assigning names or paths loads these, or the same ones again after an edit, and has the
+        pair compared anew.
+        """
+        return self._plugins
+
+    @plugins.setter
+    def plugins(self, value: Plugins | None) -> None:
+        loaded, names = load_plugins(value), named_plugins(value)
+
+        def apply() -> None:
+            self._plugins, self._plugin_names = loaded, names
+            for pair in self._pairs:  # what the settings say is as before, what it means is not
+                pair.compared_with = None
+            self._schedule()
+
+        self._here_or_raise("loading plug-ins", apply)
+
+    @property
+    def plugin_names(self) -> tuple[str, ...]:
+        """What the plug-ins were called when they were given."""
+        return self._plugin_names
 
     def auto_align(self) -> None:
         """Register the pictures automatically, and take back the nudge."""
@@ -602,7 +635,9 @@ class Panel(State):
             given["threshold"] = threshold
         choice = Choice.of(method, preset, {**given, "segmenter": segmenter})
         made = pair_list.listed_pairs(pairs) if pairs else []
-        gallery = None if run is None else _gallery_of(run[0], self._root)
+        gallery = None
+        if run is not None:
+            gallery = _gallery_of(run[0], self._root, plugins=self._plugins)
         for pair, edit in zip(made, edits, strict=True):
             pair.history = History(
                 Edits(
