@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.panel_stand_in import StandIn, picture
+from tests.panel_tools import widgets_alive
 from vde_nb import ImageError, samples
 from vde_nb._decode import ENDINGS
 from vde_nb._png import png
@@ -174,7 +175,8 @@ def test_two_files_of_one_stem_are_not_guessed() -> None:
 
 
 def test_samples_are_known_again_and_other_arrays_are_not() -> None:
-    assert as_sample(samples.load("wall").current) == Sample("wall", "current")
+    for name in samples.list():
+        assert as_sample(samples.load(name).current) == Sample(name, "current")
     assert as_sample(np.array(samples.load("wall").current)) is None  # somebody may write into it
     assert as_sample("wall") is None and as_sample(picture()) is None
 
@@ -323,15 +325,13 @@ def test_thumbnails_are_small_and_never_enlarged() -> None:
 
 
 def test_close_frees_every_widget(panel: StandIn, folder: Path) -> None:
-    from ipywidgets.widgets.widget import _instances
-
-    known = len(_instances)
+    known = len(widgets_alive())
     made = build_sources(panel, folder)
     for side in ("reference", "current"):
         for kind in ("Samples", "Files", "From the notebook"):
             pick(made, side, kind)
     made.close()
-    assert len(_instances) == known
+    assert len(widgets_alive()) == known
     panel.status = "ready"
     assert not panel.errors
 

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from vde_nb import samples
+from vde_nb import compare, samples
 from vde_nb.errors import OutputError, SettingError
+from vde_nb.samples import _page, _paint, _screen
 
 NAMES = samples.list()
+PHOTOGRAPHS = tuple(name for name in NAMES if name != "screen")
 # The package remembers only a few pictures; the tests go through all of them again and again.
 load = functools.cache(samples.load)
 TYPES = {
@@ -47,8 +49,8 @@ def blobs(heat: np.ndarray, threshold: float) -> list[np.ndarray]:
     return [labels == i for i in range(1, count) if stats[i, 2] * stats[i, 3] >= 100]
 
 
-def test_there_are_at_least_six_samples() -> None:
-    assert len(NAMES) >= 6
+def test_there_are_seven_samples() -> None:
+    assert len(NAMES) == 7
     assert isinstance(NAMES, tuple)
 
 
@@ -65,7 +67,7 @@ def test_a_pair_is_two_read_only_rgb_pictures_of_one_size(name: str) -> None:
     assert 640 <= pair.reference.shape[1] <= 900
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_a_picture_has_the_depth_of_a_photograph(name: str) -> None:
     picture = load(name).reference
     levels = np.bincount(grey(picture).ravel(), minlength=256)
@@ -241,6 +243,88 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
 def test_a_bad_value_is_refused_by_the_name_of_its_setting(setting: str, value: object) -> None:
     with pytest.raises(SettingError, match=setting):
         samples.load("wall", **{setting: value})  # type: ignore[arg-type]
+
+
+def test_a_screen_has_flat_colours_and_smoothed_letters() -> None:
+    picture = load("screen").reference
+    colours, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+    assert np.sort(counts)[-3:].sum() > 0.7 * counts.sum()  # white, the ground, the bar
+    assert len(colours) > 1000  # steps between letters and what they stand on
+
+
+def outside(pair: samples.SamplePair) -> np.ndarray:
+    """Where a pair differs though neither the truth nor what is to be ignored says so."""
+    near = cv2.dilate(pair.truth.mask.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    for x, y, w, h in pair.ignore:
+        near[y : y + h, x : x + w] = True
+    return (pair.reference != pair.current).any(axis=2) & ~near
+
+
+def test_a_screen_rendered_elsewhere_differs_at_edges_and_nowhere_else() -> None:
+    pair = load("screen", rerendered=True)
+    assert np.array_equal(pair.reference, load("screen").reference)
+    assert np.array_equal(pair.truth.mask, load("screen").truth.mask)
+    differs = outside(pair)
+    assert 0.02 < differs.mean() < 0.10
+    window = np.ones((5, 5), np.uint8)
+    edges = cv2.dilate(pair.reference, window) - cv2.erode(pair.reference, window)
+    assert (edges.max(axis=2)[differs] >= 8).all(), "a flat place has changed"
+    # Letters lie between the pixels of the reference: a least-squares fit over the table.
+    a, b = (
+        cv2.GaussianBlur(grey(one)[442:604, 205:700].astype(np.float32), (0, 0), 1.5)
+        for one in (pair.reference, pair.current)
+    )
+    slope_y, slope_x = (slope.ravel() for slope in np.gradient(a))
+    fit, *_ = np.linalg.lstsq(np.stack([slope_x, slope_y], axis=1), (a - b).ravel(), rcond=None)
+    assert 0.2 < fit[0] < 0.6 and abs(fit[1]) < 0.1
+
+
+def test_clock_and_caret_of_a_screen_differ_where_ignore_says_so() -> None:
+    pair = load("screen", rerendered=True)
+    assert len(pair.ignore) == 2
+    inside = np.zeros_like(pair.truth.mask)
+    for x, y, w, h in pair.ignore:
+        strong = np.abs(pair.reference.astype(int) - pair.current).max(axis=2) > 100
+        assert strong[y : y + h, x : x + w].any()
+        inside[y : y + h, x : x + w] = True
+    assert not (inside & pair.truth.mask).any()
+    still = load("screen")
+    assert still.ignore == pair.ignore
+    assert np.array_equal(still.reference[inside], still.current[inside])
+    assert load("tyre").ignore == ()
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_screen_rendered_elsewhere_is_judged_by_its_changes(seed: int) -> None:
+    pair = load("screen", seed=seed, rerendered=True)
+    result = compare(
+        pair.reference, pair.current, align=False, antialiasing=True, ignore=pair.ignore
+    )
+    for region in pair.truth.regions:
+        assert any((one.mask & region.mask).any() for one in result.anomalies), region
+    assert all((one.mask & pair.truth.mask).any() for one in result.anomalies)
+
+
+def test_only_a_screen_can_be_rendered_elsewhere() -> None:
+    with pytest.raises(SettingError, match="'tyre' is a photograph, which shift, light and noise"):
+        samples.load("tyre", rerendered=True)
+    with pytest.raises(SettingError, match="rerendered must be True or False, not 1"):
+        samples.load("screen", rerendered=1)  # type: ignore[arg-type]
+
+
+def test_a_screen_can_be_drawn_without_the_fonts_of_matplotlib(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caches = (_paint.typeface, _page._written)
+    for cache in caches:
+        cache.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    try:
+        exposure = _screen.SCREEN.shoot(0, False)
+    finally:
+        for cache in caches:
+            cache.cache_clear()
+    assert len(exposure.changes) == 5 and all(mask.any() for _, mask in exposure.changes)
 
 
 def test_save_writes_both_pictures_losslessly(tmp_path: Path) -> None:

@@ -94,16 +94,20 @@ def digest(array: NDArray[Any]) -> str:
     return hashed.hexdigest()
 
 
+#: Shapes of the bundled samples: a photograph's, and a screen's.
+_SAMPLES = ((600, 800, 3), (620, 880, 3))
+
+
 def as_sample(source: object) -> Sample | None:
     """`source` as a side of a bundled sample, when it is one.
 
-    Samples are read-only arrays of one size, so other pictures cost nothing to tell apart.
+    Samples are read-only arrays of few sizes, so other pictures cost nothing to tell apart.
     """
     if isinstance(source, Sample):
         return source
     if not isinstance(source, np.ndarray) or source.flags.writeable or source.dtype != np.uint8:
         return None
-    if source.shape != (600, 800, 3):
+    if source.shape not in _SAMPLES:
         return None
     from vde_nb import samples
 

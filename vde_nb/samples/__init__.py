@@ -2,13 +2,13 @@
 
 Every pair is painted by a few hundred lines of arithmetic: nothing is downloaded, nothing is read
 from disk, and the same arguments give the same bytes. The pictures look like photographs of an
-inspection camera; the truth comes from the painter, not from comparing the two. `stress` makes a
-pair of any picture of yours: known defects, under known nuisances. `series` makes what a fixed
-camera sees over days, of a sample or of a picture of yours.
+inspection camera, and one like a screenshot; the truth comes from the painter, not from comparing
+the two. `stress` makes a pair of any picture of yours: known defects, under known nuisances.
+`series` makes what a fixed camera sees over days, of a sample or of a picture of yours.
 
 >>> from vde_nb import samples
 >>> samples.list()
-('tyre', 'board', 'wall', 'label', 'aerial', 'shelf')
+('tyre', 'board', 'wall', 'label', 'aerial', 'shelf', 'screen')
 >>> pair = samples.load("tyre")
 >>> pair.reference.shape, pair.reference.dtype
 ((600, 800, 3), dtype('uint8'))
@@ -32,6 +32,7 @@ from ._events import Layer, SampleEvent, painted, staged
 from ._paint import FINE, MARGIN
 from ._pair import SamplePair, Truth, TruthRegion, take
 from ._scene import Exposure, Scene, shoot
+from ._screen import SCREEN, Screen
 from ._series import SampleSeries, filmed
 from ._stress import checked_picture, stress
 
@@ -50,13 +51,14 @@ __all__ = [
 #: Real pixels around a sample's picture, for a camera that gives.
 _EDGE = 8
 
-_SCENES: dict[str, Scene] = {
+_SCENES: dict[str, Scene | Screen] = {
     "tyre": _tyre.SCENE,
     "board": _board.SCENE,
     "wall": _wall.SCENE,
     "label": _label.SCENE,
     "aerial": _aerial.SCENE,
     "shelf": _shelf.SCENE,
+    "screen": SCREEN,
 }
 
 
@@ -71,11 +73,12 @@ def load(
     light: float = 0.0,
     noise: float = 0.0,
     seed: int = 0,
+    rerendered: bool = False,
 ) -> SamplePair:
     """Make a sample pair.
 
-    With `shift`, `light` and `noise` left at zero, the two pictures differ in the true changes and
-    nowhere else. The result is remembered, so its arrays are read-only.
+    With `shift`, `light` and `noise` left at zero and `rerendered` off, the two pictures differ in
+    the true changes and nowhere else. The result is remembered, so its arrays are read-only.
 
     Parameters
     ----------
@@ -95,11 +98,15 @@ def load(
     seed : int
         Where the changes fall and which noise is drawn, 0 or more. 0 is the curated picture; the
         scene itself stays the same.
+    rerendered : bool
+        For ``"screen"`` alone: the current picture was taken later and on another machine, which
+        smooths letters and curves differently; the clock and the caret in the search field, named
+        by the pair's `ignore`, differ, too. None of this is in the truth.
 
     Returns
     -------
     SamplePair
-        `reference`, `current`, `truth`, `name`, `description`.
+        `reference`, `current`, `truth`, `name`, `description`, `ignore`.
 
     Raises
     ------
@@ -114,7 +121,7 @@ def load(
     >>> load("wal")
     Traceback (most recent call last):
     vde_nb.errors.SettingError: there is no sample 'wal': did you mean 'wall'? There are tyre, \
-board, wall, label, aerial, shelf.
+board, wall, label, aerial, shelf, screen.
     """
     if name not in _SCENES:
         raise SettingError(_unknown(name))
@@ -128,7 +135,14 @@ board, wall, label, aerial, shelf.
     noise = _number("noise", noise, 0, 64)
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
         raise SettingError(f"seed must be a whole number, 0 or more, not {seed!r}")
-    return _taken(name, (moves[0], moves[1]), light, noise, int(seed))
+    if not isinstance(rerendered, bool):
+        raise SettingError(f"rerendered must be True or False, not {rerendered!r}")
+    if rerendered and not isinstance(_SCENES[name], Screen):
+        raise SettingError(
+            f"rerendered is for the sample 'screen': {name!r} is a photograph, which shift, light "
+            "and noise change"
+        )
+    return _taken(name, (moves[0], moves[1]), light, noise, int(seed), rerendered)
 
 
 def series(
@@ -255,13 +269,21 @@ def _unknown(name: object) -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _shot(name: str, seed: int) -> Exposure:
-    return shoot(_SCENES[name], seed)
+def _shot(name: str, seed: int, rerendered: bool = False) -> Exposure:
+    scene = _SCENES[name]
+    return scene.shoot(seed, rerendered) if isinstance(scene, Screen) else shoot(scene, seed)
 
 
 @functools.lru_cache(maxsize=16)
 def _taken(
-    name: str, shift: tuple[float, float], light: float, noise: float, seed: int
+    name: str,
+    shift: tuple[float, float],
+    light: float,
+    noise: float,
+    seed: int,
+    rerendered: bool,
 ) -> SamplePair:
     scene = _SCENES[name]
-    return take(name, scene.description, _shot(name, seed), shift, light, noise, seed)
+    shot = _shot(name, seed, rerendered)
+    ignore = scene.ignore if isinstance(scene, Screen) else ()
+    return take(name, scene.description, shot, shift, light, noise, seed, ignore)

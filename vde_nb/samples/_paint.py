@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ._noise import Array
 
-__all__ = ["FINE", "MARGIN", "Canvas", "Colour", "Point", "Stamp", "ink", "text_width"]
+__all__ = ["FINE", "MARGIN", "Canvas", "Colour", "Point", "Stamp", "ink", "text_width", "typeface"]
 
 FINE = 2
 MARGIN = 16
@@ -363,15 +363,15 @@ def text_width(text: str, h: float, font: str = "DejaVuSans-Bold") -> float:
     return float(glyphs.shape[1] * h / cap)
 
 
-@functools.lru_cache(maxsize=16)
-def _font(name: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return a large font; matplotlib's own are found without importing matplotlib."""
+@functools.lru_cache(maxsize=32)
+def typeface(name: str, size: int = 72) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return a font of `size` pixels; matplotlib's own are found without importing matplotlib."""
     spec = importlib.util.find_spec("matplotlib")
     if spec is not None and spec.origin is not None:
         file = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"
         if file.exists():
-            return ImageFont.truetype(str(file), 72)
-    return ImageFont.load_default(72)
+            return ImageFont.truetype(str(file), size)
+    return ImageFont.load_default(size)
 
 
 @functools.lru_cache(maxsize=256)
@@ -391,7 +391,7 @@ def _lettered(text: str, font: str, h: float, w: float | None) -> tuple[Array, f
 @functools.lru_cache(maxsize=256)
 def _letters(text: str, font: str) -> tuple[Array, float, float]:
     """Return coverage of large letters, the height of a capital, and the room above it."""
-    face = _font(font)
+    face = typeface(font)
     left, top, right, bottom = (math.floor(v) for v in face.getbbox(text))
     _, cap_top, _, cap_bottom = face.getbbox("H")
     high, low = min(top, math.floor(cap_top)), max(bottom, math.ceil(cap_bottom))

@@ -77,6 +77,9 @@ class SamplePair:
         RGB. Read-only: copy before drawing on them.
     truth : Truth
         Masks, boxes and types of the changes.
+    ignore : tuple of tuple of int
+        Boxes ``(x, y, w, h)`` of what may differ from one picture to the next and means nothing,
+        such as a clock on a screen; for ``vde_nb.compare(..., ignore=pair.ignore)``.
     """
 
     name: str
@@ -84,6 +87,7 @@ class SamplePair:
     reference: npt.NDArray[np.uint8]
     current: npt.NDArray[np.uint8]
     truth: Truth
+    ignore: tuple[tuple[int, int, int, int], ...] = ()
 
     def __repr__(self) -> str:
         height, width = self.truth.mask.shape
@@ -130,6 +134,7 @@ def take(
     light: float,
     noise: float,
     seed: int,
+    ignore: tuple[tuple[int, int, int, int], ...] = (),
 ) -> SamplePair:
     """Make the final pictures of an exposure, with the nuisances in the current one.
 
@@ -150,7 +155,7 @@ def take(
     truth = Truth(_frozen(np.asarray(union, np.bool_)), tuple(regions))
     for picture in (reference, current):
         picture.setflags(write=False)
-    return SamplePair(name, description, reference, current, truth)
+    return SamplePair(name, description, reference, current, truth, ignore)
 
 
 def _frozen(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -141,7 +141,8 @@ class DifferenceSettings(StageSettings):
     )
     antialiasing: bool = setting(
         False,
-        "Ignore pixels that only smooth an edge in one of the two pictures: for screenshots.",
+        "Ignore pixels that only smooth an edge in one of the two pictures: for screenshots, best "
+        "without registration and with a tolerance of 1.",
         advanced=True,
         methods=("robust",),
     )
