@@ -112,7 +112,7 @@ def open_notebook(lab: Lab, browser: Browser, screenshots: Path) -> Iterator[Ope
 
     opened: list[tuple[BrowserContext, Notebook]] = []
 
-    def opener(name: str, cells: list[str], **options: Any) -> Notebook:
+    def opener(name: str, cells: list[str] | Path, **options: Any) -> Notebook:
         context = browser.new_context(accept_downloads=True, **options)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         notebook = Notebook(lab, context.new_page(), screenshots)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -140,6 +141,10 @@ class Lab:
         path = self.notebooks / name
         nbformat.write(notebook, path)
         return path
+
+    def copy(self, notebook: Path) -> Path:
+        """A copy of a notebook's file in the folder of notebooks."""
+        return Path(shutil.copy(notebook, self.notebooks))
 
     def address(self, name: str) -> str:
         """Where the browser finds a notebook, alone on its page."""

@@ -29,6 +29,8 @@ NOT_OURS = (
     r"Download the React DevTools",
     r"Third-party cookie",
     r"\[Deprecation\]",
+    # The badges of a notebook come from the network.
+    r"Failed to load resource: .* \(https://[\w./-]+/(colab-badge|badge_logo)\.svg\)",
     # Thrown in Lab's own script and by nothing else.
     r"^uncaught: .*\n(\s+at .*/static/lab/.*\n?)+$",
 )
@@ -40,9 +42,9 @@ window.shownNotebook = () => {
   const widgets = Array.from(jupyterapp.shell.widgets("main"));
   return widgets.find(widget => widget.sessionContext) ?? null;
 };
-window.withinTime = (promise, what) => Promise.race([
+window.withinTime = (promise, what, seconds = 60) => Promise.race([
   promise,
-  new Promise((_, reject) => setTimeout(() => reject(new Error(what)), 60_000)),
+  new Promise((_, reject) => setTimeout(() => reject(new Error(what)), 1000 * seconds)),
 ]);
 """
 
@@ -103,11 +105,11 @@ class Notebook:
 
     # Notebook and kernel
 
-    def open(self, name: str, cells: Sequence[str]) -> Notebook:
-        """Write a notebook, open it, and wait for its kernel."""
-        self.path = self.lab.write(name, cells)
+    def open(self, name: str, cells: Sequence[str] | Path) -> Notebook:
+        """Write a notebook, or copy the file of one; open it, and wait for its kernel."""
+        self.path = self.lab.copy(cells) if isinstance(cells, Path) else self.lab.write(name, cells)
         self.page.set_viewport_size({"width": WIDE, "height": HEIGHT})
-        self.page.goto(self.lab.address(name))
+        self.page.goto(self.lab.address(self.path.name))
         self._ready()
         return self
 
@@ -136,6 +138,17 @@ class Notebook:
             for output in self.outputs(number):
                 if output["output_type"] == "error":
                     raise KernelError(f"{output['ename']}: {output['evalue']}")
+
+    def run_all(self, seconds: float) -> None:
+        """*Run All Cells*, as the menu does; until all are done, or one raised."""
+        self.page.evaluate(
+            """async seconds => {
+              jupyterapp.shell.activateById(shownNotebook().id);
+              await withinTime(jupyterapp.commands.execute("notebook:run-all-cells"),
+                               `the cells did not finish in ${seconds} s`, seconds);
+            }""",
+            seconds,
+        )
 
     def outputs(self, number: int) -> list[dict[str, Any]]:
         """What a cell put out, as the notebook file would hold it."""

@@ -1,0 +1,58 @@
+"""What every notebook begins with: badges and the cell that installs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .files import ROOT
+
+#: The extras a notebook needs beyond the usual.
+EXTRAS = {"03_sam_prompts.ipynb": "fast,sam", "11_batch_and_dask.ipynb": "fast,batch"}
+
+#: In pyproject.toml: the one place that says where the repository lives.
+REPOSITORY = re.compile(
+    r'^Repository = "https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?"$', re.MULTILINE
+)
+
+_INSTALL = """\
+# On Colab, or wherever vde-nb is missing, this installs it; elsewhere it does nothing.
+import importlib.util
+
+if importlib.util.find_spec("vde_nb") is None:
+    %pip install --quiet "vde-nb[{extras}] @ git+https://github.com/{home}"
+""".rstrip()
+
+_BADGES = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{home}/blob/main/notebooks/{name}) "
+    "[![Binder](https://mybinder.org/badge_logo.svg)]"
+    "(https://mybinder.org/v2/gh/{home}/main?labpath=notebooks%2F{name})"
+)
+
+
+def home(root: Path = ROOT) -> str:
+    """Where the repository lives on GitHub, as ``owner/name``.
+
+    Raises
+    ------
+    ValueError
+        ``pyproject.toml`` does not say.
+    """
+    found = REPOSITORY.search((root / "pyproject.toml").read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(
+            "pyproject.toml does not say where the repository lives: it needs a line"
+            ' Repository = "https://github.com/OWNER/NAME" below [project.urls]'
+        )
+    return found[1]
+
+
+def install_cell(name: str, home: str) -> str:
+    """The cell that installs vde-nb where it is missing, for the notebook of a file name."""
+    return _INSTALL.format(extras=EXTRAS.get(name, "fast"), home=home)
+
+
+def badges(name: str, home: str) -> str:
+    """The line with the badges of Colab and Binder, for the notebook of a file name."""
+    return _BADGES.format(home=home, name=name)
