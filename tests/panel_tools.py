@@ -6,7 +6,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import ipywidgets
 import numpy as np
+from ipywidgets.widgets import widget
 
 from vde_nb import samples
 from vde_nb.panel import Panel
@@ -74,3 +76,10 @@ def quick_panel(**options: Any) -> Panel:
 def unpacked(data: bytes, shape: tuple[int, int]) -> np.ndarray[Any, Any]:
     """The map in a blob."""
     return np.frombuffer(zlib.decompress(data), np.uint8).reshape(shape)
+
+
+def widgets_alive() -> frozenset[str]:
+    """The models of all widgets that are not closed."""
+    # ipywidgets 8 keeps them in its module; 7 in its class, which 8 warns about.
+    known = getattr(widget, "_instances", None)
+    return frozenset(ipywidgets.Widget.widgets if known is None else known)

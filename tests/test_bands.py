@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 
@@ -134,7 +135,7 @@ def test_memory_is_tidied_after_every_stage_that_was_computed(
     monkeypatch.setattr("vde_nb.stages.tidy", lambda: tidied.append(None))
     stages = Stages(StageCache())
     for expected in (1, 1):  # the second time it is found
-        stages("one", np.sqrt, Staged(4.0, "four"))
+        stages("one", math.sqrt, Staged(4.0, "four"))
         assert len(tidied) == expected
-    stages("two", np.sqrt, Staged(9.0, None))
+    stages("two", math.sqrt, Staged(9.0, None))
     assert len(tidied) == 2

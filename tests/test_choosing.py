@@ -67,6 +67,7 @@ def test_a_wrong_name_names_the_nearest() -> None:
 
 
 def test_without_weights_graph_cut_draws_and_the_note_tells_what_to_do(pair: Any) -> None:
+    pytest.importorskip("torch")  # or that is what is told
     result = vde.compare(*pair, segmenter="sam_vit_b", cache=None)
     assert result.outlined_by == "Graph cut"
     note = " ".join(result.notes)
@@ -80,6 +81,7 @@ def test_without_weights_graph_cut_draws_and_the_note_tells_what_to_do(pair: Any
 def test_without_weights_nothing_is_asked_of_the_network_at_every_move_of_a_slider(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    pytest.importorskip("torch")
     asked: list[str] = []
 
     def obtain(model: Any) -> Any:

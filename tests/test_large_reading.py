@@ -123,7 +123,10 @@ TIFFS = {
     "16 bits, grey": lambda: encoded(picture(HEIGHT, WIDTH, dtype=np.uint16), "TIFF"),
     "16 bits, lzw": lambda: by_opencv(picture(HEIGHT, WIDTH, 3, dtype=np.uint16), ".tif"),
     "16 bits with alpha": lambda: by_opencv(picture(HEIGHT, WIDTH, 4, dtype=np.uint16), ".tif"),
-    "floats": lambda: by_opencv(picture(HEIGHT, WIDTH, 3, dtype=np.float32), ".tif"),
+    # Uncompressed: OpenCV 4 writes LogLuv by itself, which is a kind of 16 bits.
+    "floats": lambda: by_opencv(
+        picture(HEIGHT, WIDTH, 3, dtype=np.float32), ".tif", cv2.IMWRITE_TIFF_COMPRESSION, 1
+    ),
     "grey floats": lambda: encoded(picture(HEIGHT, WIDTH, dtype=np.float32), "TIFF"),
 }
 PNGS = {

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.panel_stand_in import StandIn, picture
+from tests.panel_tools import widgets_alive
 from vde_nb import OutputError, SettingError
 from vde_nb.panel._out import Out, build_out
 
@@ -142,13 +143,11 @@ def test_nothing_can_be_saved_before_there_is_a_comparison(tmp_path: Path) -> No
 
 
 def test_close_frees_every_widget(panel: StandIn) -> None:
-    from ipywidgets.widgets.widget import _instances
-
-    known = len(_instances)
+    known = len(widgets_alive())
     made = build_out(panel)
     made.openers["code"].value = True
     made.close()
-    assert len(_instances) == known
+    assert len(widgets_alive()) == known
 
 
 def test_errors_while_writing_are_shown(panel: StandIn, out: Out) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import vde_nb as vde
-from tests.panel_tools import QUICK, FakeViewer, quick_panel, unpacked
+from tests.panel_tools import QUICK, FakeViewer, quick_panel, unpacked, widgets_alive
 from vde_nb import samples
 from vde_nb.panel import Panel
 from vde_nb.panel._uploads import LARGEST, Uploads
@@ -568,18 +568,16 @@ def test_a_panel_that_was_waited_for_shows_the_same_every_time(kernel: Kernel) -
 
 
 def test_widgets_of_a_closed_panel_are_gone(kernel: Kernel) -> None:
-    from ipywidgets.widgets.widget import _instances
-
     quick_panel().close()
-    before, threads = set(_instances), threading.active_count()
+    before, threads = widgets_alive(), threading.active_count()
     for _ in range(3):
         panel = quick_panel()
         panel._ipython_display_()
         panel._ipython_display_()
-        assert len(_instances) > len(before) + 5
+        assert len(widgets_alive()) > len(before) + 5
         panel.wait()
         panel.close()
-    assert set(_instances) == before
+    assert widgets_alive() == before
     deadline = time.monotonic() + 5
     while threading.active_count() > threads and time.monotonic() < deadline:
         time.sleep(0.02)

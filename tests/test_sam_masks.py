@@ -67,7 +67,10 @@ def test_the_two_matrices_interpolate_exactly_as_upstream_does(grid: Grid) -> No
 def test_a_frame_of_the_mask_is_that_part_of_the_whole_mask(data: st.DataObject) -> None:
     grid = data.draw(st.sampled_from([longest(97, 61, 64, 256), Grid(64, 61, 97), longest(9, 120)]))
     logits = logits_of(grid.cells, data.draw(st.integers(0, 5)), 8)
-    whole = upsampled(logits, grid, (0, 0, grid.width, grid.height)) > 0
+    values = upsampled(logits, grid, (0, 0, grid.width, grid.height))
+    whole = values > 0
+    # A product of matrices is rounded differently where it is a part of a larger one.
+    is_rounding = np.abs(values) < 1e-5
     x, y = data.draw(st.integers(-9, grid.width)), data.draw(st.integers(-9, grid.height))
     w, h = data.draw(st.integers(1, grid.width + 9)), data.draw(st.integers(1, grid.height + 9))
     (left, top, wide, high), mask = tight_mask(logits, grid, (x, y, w, h))
@@ -76,9 +79,9 @@ def test_a_frame_of_the_mask_is_that_part_of_the_whole_mask(data: st.DataObject)
     expected[part] = whole[part]
     found = np.zeros_like(whole)
     found[top : top + high, left : left + wide] = mask
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(found | is_rounding, expected | is_rounding)
     assert mask.shape == (high, wide)
-    if expected.any():
+    if mask.any():
         assert mask[[0, -1]].any(axis=1).all() and mask[:, [0, -1]].any(axis=0).all(), "not tight"
     else:
         assert wide * high == 0

@@ -343,18 +343,18 @@ test("stages replace each other one by one and are freed when explaining ends", 
   assert.ok(decoding.every((one) => one.bitmap.closed));
 });
 
-test("a file goes up in parts of one mebibyte and the answer comes back", async () => {
+test("a file goes up in parts of half a mebibyte and the answer comes back", async () => {
   const { store, sent, emit } = session({
     answer(content) {
       if (content.kind !== "upload" || content.index !== 2) return;
       queueMicrotask(() => emit({ kind: "uploaded", id: content.id, ok: true, message: "" }));
     },
   });
-  const file = new File([new Uint8Array(2.5 * 2 ** 20)], "<b>.png");
+  const file = new File([new Uint8Array(2.5 * 2 ** 19)], "<b>.png");
   const answer = await store.actions.upload("current", file);
   const parts = sent.filter((content) => content.kind === "upload");
   assert.deepEqual(answer, { ok: true, message: "" });
-  assert.deepEqual(parts.map((one) => one.buffers[0].byteLength), [2 ** 20, 2 ** 20, 2 ** 19]);
+  assert.deepEqual(parts.map((one) => one.buffers[0].byteLength), [2 ** 19, 2 ** 19, 2 ** 18]);
   assert.deepEqual(parts.map((one) => [one.index, one.parts, one.name])[0], [0, 3, "<b>.png"]);
 });
 

@@ -10,6 +10,7 @@ import {
 import { droppedSides } from "../../vde_nb/viewer/static/drop.js";
 
 const MB = 1 << 20;
+const PART = UPLOAD_PART_BYTES;
 
 function fileOf(size, name = "photo.png", type = "image/png") {
   const bytes = new Uint8Array(size);
@@ -61,9 +62,9 @@ function kernel({ answers = true, whole = { ok: true, message: "" } } = {}) {
   };
 }
 
-test("a file arrives whole, in order, in parts of at most a megabyte", async () => {
+test("a file arrives whole, in order, in small parts", async () => {
   const there = kernel();
-  const file = fileOf(5 * MB + 17);
+  const file = fileOf(5 * PART + 17);
   const progress = [];
   const onProgress = (part) => progress.push(part);
   const answer = await sendFile(there.host, "reference", file, { onProgress });
@@ -81,14 +82,14 @@ test("a file arrives whole, in order, in parts of at most a megabyte", async () 
 
 test("only a few parts are sent ahead of what was taken", async () => {
   const there = kernel();
-  await sendFile(there.host, "current", fileOf(20 * MB));
+  await sendFile(there.host, "current", fileOf(20 * PART));
   assert.equal(there.heard.parts.length, 20);
   assert.ok(there.heard.mostAhead <= 5, `${there.heard.mostAhead} ahead`);
 });
 
 test("who does not answer pings gets the file all the same", async () => {
   const there = kernel({ answers: false });
-  const answer = await sendFile(there.host, "current", fileOf(8 * MB), { patience: 5 });
+  const answer = await sendFile(there.host, "current", fileOf(8 * PART), { patience: 5 });
   assert.equal(answer.ok, true);
   assert.equal(there.heard.parts.length, 8);
 });
@@ -101,7 +102,7 @@ test("what Python says against a file is handed on", async () => {
 
 test("a refusal on the way ends the sending", async () => {
   const there = kernel({ whole: null });
-  const sending = sendFile(there.host, "current", fileOf(40 * MB));
+  const sending = sendFile(there.host, "current", fileOf(40 * PART));
   setTimeout(() => there.say({ kind: "uploaded", id: there.heard.parts[0].id, ok: false, message: "no" }), 8);
   assert.deepEqual(await sending, { ok: false, message: "no" });
   assert.ok(there.heard.parts.length < 40);
@@ -160,6 +161,7 @@ test("an odd name is sent and shown as one plain line", async () => {
 });
 
 test("parts cover a file without gap or overlap", () => {
+  assert.ok(UPLOAD_PART_BYTES * 4 / 3 < 1_000_000, "as base64, below what Colab takes");
   for (const size of [1, MB - 1, MB, MB + 1, 3 * MB]) {
     const parts = uploadParts(size);
     assert.equal(parts[0][0], 0);

@@ -33,6 +33,7 @@ _MOST_IN_VAIN = 8  # pools that are lost one after the other
 #: here and is never read: a pool that lost its processes could not be ended.
 #: https://github.com/python/cpython/issues/94777
 _WAITS_FOR_THE_DEAD = sys.version_info < (3, 11, 5)
+_PATIENCE = 2.0  # seconds, in which a pool that can be ended has ended
 
 
 class _Process(multiprocessing.context.SpawnProcess):
@@ -262,7 +263,7 @@ class Processes(Futures):
         pool, self._pool = self._pool, None
         if pool is not None:
             if _WAITS_FOR_THE_DEAD:
-                pool._call_queue._reader.close()  # type: ignore[attr-defined]
+                _let_go(pool)
             pool.shutdown(wait=True, cancel_futures=True)
 
     def close(self, *, kill: bool = False) -> None:
@@ -275,6 +276,17 @@ class Processes(Futures):
                         process.kill()
         self._out.clear()
         self._end_pool()
+
+
+def _let_go(pool: Any) -> None:  # what it is asked for is not in its type
+    """Have a pool that lost its processes stop writing to them, if it does."""
+    manager, queue = pool._executor_manager_thread, pool._call_queue
+    if manager is None or not pool._broken:
+        return
+    manager.join(_PATIENCE)
+    if manager.is_alive():  # else it has closed the pipe itself
+        with suppress(OSError):
+            queue._reader.close()
 
 
 def _is_of_the_script(job: Job) -> bool:

@@ -1,5 +1,5 @@
 /** The whole viewer: lays the parts out, gives the stage its height, takes keys and full screen. */
-import { createCleanup, make, setHidden } from "./dom.js";
+import { createCleanup, holdShortcuts, make, setHidden } from "./dom.js";
 import { MODES, TOOLS } from "./modes.js";
 import { createPictures } from "./pictures.js";
 import { mountStage } from "./stage.js";
@@ -27,15 +27,14 @@ const WIDE = 1000;
 export function mountApp(el, store) {
   const { state } = store;
   const cleanup = createCleanup();
-  // Lab's shortcuts keep quiet below an element with this attribute.
   const root = make("div", {
     class: "vde-viewer",
     role: "region",
     "aria-label": "Image comparison",
-    "data-lm-suppress-shortcuts": "true",
     // A click anywhere gives it the keyboard; Tab goes to what is inside.
     tabindex: "-1",
   });
+  holdShortcuts(root);
   if (store.host.static) root.classList.add("vde-static-host");
   const run = make("div", { class: "vde-run" });
   const top = make("div", { class: "vde-top" });

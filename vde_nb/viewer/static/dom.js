@@ -29,6 +29,20 @@ export function setHidden(element, hidden) {
   if (element.hidden !== hidden) element.hidden = hidden;
 }
 
+/**
+ * Keep the notebook's shortcuts quiet while an element, or one inside it, has the keyboard.
+ *
+ * Lab looks for shortcuts from the element with the focus upwards, and stops where it meets the
+ * attribute. Notebook 7 has shortcuts that fit whatever has the focus, so that must carry it, too.
+ *
+ * @param {HTMLElement} root
+ */
+export function holdShortcuts(root) {
+  const hold = (element) => element.setAttribute("data-lm-suppress-shortcuts", "true");
+  hold(root);
+  root.addEventListener("focusin", (event) => hold(event.target));
+}
+
 /** Collects what must be undone. @returns {{add: function(function()): void, run: function()}} */
 export function createCleanup() {
   const jobs = [];

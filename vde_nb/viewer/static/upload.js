@@ -1,10 +1,10 @@
 /** Sending a file to Python in parts, and a button for it. */
-import { createCleanup, make, setHidden, setText } from "./dom.js";
+import { createCleanup, holdShortcuts, make, setHidden, setText } from "./dom.js";
 import { partIcon } from "./part_icons.js";
 import { plainName, shortName } from "./names.js";
 
-/** Bytes of one part: Colab and some proxies drop messages that are much larger. */
-export const UPLOAD_PART_BYTES = 1 << 20;
+/** Bytes of one part: on Colab a message of 1 MB, which is text by then, ends the connection. */
+export const UPLOAD_PART_BYTES = 1 << 19;
 export const UPLOAD_MOST_BYTES = 300 * (1 << 20);
 /** Parts under way at once. */
 const UPLOAD_AHEAD = 4;
@@ -174,7 +174,7 @@ export function mountUpload(el, host, { side, label }) {
   cancel.addEventListener("click", () => sending?.abort());
   const said = make("span", { class: "vde-upload-said", role: "status" });
   const root = make("div", { class: "vde-viewer vde-upload" }, button, input, meter, cancel, said);
-  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  holdShortcuts(root);
   el.append(root);
 
   const setLabel = (text) => {
