@@ -616,12 +616,27 @@ def test_where_nothing_matters_is_said_in_boxes_or_painted(run, pair, tmp_path) 
         (("--ignore", "nowhere.png"), "nor the file of a picture"),
         (("--ignore", "1,2,0,4"), "--ignore holds (1, 2, 0, 4); needed are boxes"),
         (("--ignore", "1,2,3,4", "--ignore", "{mask}"), "--ignore takes boxes or one picture"),
-        (("--ignore", "{mask}"), "--ignore has 9 \u00d7 8 pixels, the reference 128 \u00d7 96"),
+        (("--ignore", "{mask}"), "is no mask: it is all of one kind"),
+        (("--ignore", "{faint}"), "is no mask: it is all of one kind"),
+        (("--ignore", "{photo}"), "is no mask: it has other colours"),
+        (("--ignore", "{layer}"), "is no mask: it is transparent in places"),
+        (("--ignore", "{half}"), "--ignore has 9 \u00d7 8 pixels, the reference 128 \u00d7 96"),
     ],
 )
 def test_what_is_no_place_is_told(run, pair, tmp_path, words, told) -> None:
-    Image.fromarray(np.full((8, 9), 255, np.uint8)).save(tmp_path / "mask.png")
-    given = [word.replace("{mask}", str(tmp_path / "mask.png")) for word in words]
+    white = np.full((8, 9), 255, np.uint8)
+    half = white * (np.arange(9) < 4)
+    photo = np.linspace(0, 255, 72).astype(np.uint8).reshape(8, 9)
+    kinds = {
+        "mask": white,
+        "faint": half // 255,  # as a label image: 0 and 1
+        "half": half,
+        "photo": photo,
+        "layer": np.dstack([white, white, white, half]),  # painted on nothing
+    }
+    for name, pixels in kinds.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    given = [word.replace("{", f"{tmp_path}/").replace("}", ".png") for word in words]
     status, _, err = run("compare", *pair, *given)
     assert status == 2
     assert told in err

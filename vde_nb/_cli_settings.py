@@ -84,8 +84,8 @@ def add_ignore(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y,W,H",
         action="append",
         default=[],
-        help="box in the reference where nothing matters, once for each; or one picture that is "
-        "white there and black elsewhere",
+        help="box in the reference where nothing matters, once for each; or one picture, white "
+        "there and black elsewhere",
     )
 
 
@@ -108,14 +108,39 @@ def ignored(options: argparse.Namespace) -> Any:
         )
     if len(boxes) > 1:
         raise SettingError("--ignore takes boxes or one picture: paint the boxes into the picture.")
+    return _painted(text)
+
+
+def _painted(path: str) -> Any:
+    """The mask that was painted; what could mean anything else is refused.
+
+    Ignoring too much looks like a sound picture.
+    """
+    import numpy as np
+
     from vde_nb.images import load
 
-    return load(text, name="mask").array.max(axis=2) > 127
+    picture = load(path, name="mask")
+    if any("transparen" in note or "alpha" in note for note in picture.notes):
+        wrong = "it is transparent in places"
+    else:
+        values = picture.array
+        high, low = bool((values > 239).any()), bool((values < 16).any())
+        if not high or not low:
+            wrong = "it is all of one kind"
+        elif np.count_nonzero((values > 15) & (values < 240)) > values.size // 100:
+            wrong = "it has other colours"
+        else:
+            return values.max(axis=2) > 127
+    raise SettingError(
+        f"--ignore {path!r} is no mask: {wrong}. Paint white (255) on black (0) where nothing "
+        "matters, in a picture of the reference's size, without transparency."
+    )
 
 
 def _box(text: str) -> tuple[int, ...] | None:
     numbers = [one.strip() for one in text.split(",")]
-    if len(numbers) != 4 or not all(re.fullmatch(r"-?[0-9]{1,9}", one) for one in numbers):
+    if len(numbers) != 4 or not all(re.fullmatch(r"[0-9]{1,9}", one) for one in numbers):
         return None
     return tuple(int(one) for one in numbers)
 

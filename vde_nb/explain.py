@@ -119,9 +119,7 @@ def _decided_by(comparison: Comparison) -> tuple[str, str]:
     """Title and sentence of the step that turns pictures into heat."""
     method = get_method(comparison.method)
     title, said = method.heat_title, method.heat_said or method.summary
-    if comparison.method == "semantic":
-        said = said.replace("its colours, texture and directions", _described_by(comparison))
-    return title, said
+    return title, said.replace("{described}", _described_by(comparison))
 
 
 def _described_by(comparison: Comparison) -> str:

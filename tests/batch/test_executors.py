@@ -27,7 +27,7 @@ from tests.batch.small import (
     wait_for,
     write_pairs,
 )
-from vde_nb.batch import _plan, compare_many
+from vde_nb.batch import _plan, _pool, compare_many
 from vde_nb.batch._executors import Broken, Foreign, Here, crew_of
 from vde_nb.batch._job import Job
 from vde_nb.batch._plan import Plan
@@ -376,3 +376,32 @@ def test_ctrl_c_while_a_job_is_handed_over_does_not_lose_it() -> None:
     assert len(crew._out) == 1
     with pytest.raises(KeyboardInterrupt):  # and Ctrl-C is listened to as before
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_what_writes_to_killed_processes_is_let_go(
+    monkeypatch: pytest.MonkeyPatch, kill: bool
+) -> None:
+    """Before Python 3.11.5 it waits for ever for somebody to read."""
+
+    class Pool:
+        _max_workers = 1
+        _broken = False  # nobody has noticed yet
+        _executor_manager_thread = threading.Thread(target=lambda: let_go.wait(5))
+
+        class _call_queue:
+            class _reader:
+                close = staticmethod(lambda: let_go.set())
+
+        def shutdown(self, **options: Any) -> None:
+            """Wait for it."""
+
+    let_go = threading.Event()
+    monkeypatch.setattr(_pool, "_WAITS_FOR_THE_DEAD", True)
+    monkeypatch.setattr(_pool, "_PATIENCE", 0.05)
+    Pool._executor_manager_thread.start()
+    crew = Processes(1)
+    crew._pool = Pool()  # type: ignore[assignment]
+    crew.close(kill=kill)
+    assert let_go.is_set() == kill
+    let_go.set()

@@ -259,10 +259,10 @@ class Processes(Futures):
             if future.cancel():
                 del self._out[future]
 
-    def _end_pool(self) -> None:
+    def _end_pool(self, *, killed: bool = False) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            if _WAITS_FOR_THE_DEAD:
+            if _WAITS_FOR_THE_DEAD and (killed or pool._broken):
                 _let_go(pool)
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -275,13 +275,13 @@ class Processes(Futures):
                     if process.pid is not None:  # it could be started
                         process.kill()
         self._out.clear()
-        self._end_pool()
+        self._end_pool(killed=kill)
 
 
 def _let_go(pool: Any) -> None:  # what it is asked for is not in its type
     """Have a pool that lost its processes stop writing to them, if it does."""
     manager, queue = pool._executor_manager_thread, pool._call_queue
-    if manager is None or not pool._broken:
+    if manager is None:
         return
     manager.join(_PATIENCE)
     if manager.is_alive():  # else it has closed the pipe itself

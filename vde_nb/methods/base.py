@@ -102,7 +102,8 @@ class Method:
         Whether it looks at more references than the first.
     heat_title, heat_said
         Title and sentence under which :func:`vde_nb.explain.explain` shows its heatmap; without a
-        sentence the summary stands there.
+        sentence the summary stands there. ``{described}`` in it becomes what pictures were
+        described by.
     """
 
     name: str

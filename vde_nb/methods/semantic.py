@@ -416,7 +416,7 @@ METHOD = Method(
     many_references=True,
     heat_title="Descriptions",
     heat_said=(
-        "Each place is described by its colours, texture and directions, and heat is how "
-        "unlike the descriptions of both pictures are, compared with the rest of the pair."
+        "Each place is described by {described}, and heat is how unlike the descriptions of both "
+        "pictures are, compared with the rest of the pair."
     ),
 )
