@@ -110,6 +110,32 @@ def test_a_built_in_type_can_be_taken_away_replaced_and_brought_back() -> None:
     assert classify(region(), "evidence").type == "spot"
 
 
+def test_a_built_in_type_comes_back_in_its_place() -> None:
+    built_in = anomaly_types()
+    anomaly_type("paint")(lambda one: 0.5)
+    remove_anomaly_type("spot")
+    anomaly_type("spot")(lambda one: 0.5)
+    assert anomaly_types() == (*built_in, "paint")
+
+
+def test_types_may_come_and_go_while_a_region_is_named() -> None:
+    def busy(one: Region) -> float:
+        anomaly_type("more")(lambda one: 1.0)
+        remove_anomaly_type("spot")
+        reset_anomaly_types()
+        return 0.0
+
+    anomaly_type("busy")(busy)
+    before = {*anomaly_types()}
+    assert classify(region(), "evidence").candidates.keys() == before
+    assert "busy" not in anomaly_types()
+
+
+def test_what_is_no_function_is_no_rule() -> None:
+    with pytest.raises(SettingError, match="a rule is a function"):
+        anomaly_type("paint")(None)  # type: ignore[arg-type]
+
+
 def test_without_any_rule_everything_is_unknown() -> None:
     for name in anomaly_types():
         remove_anomaly_type(name)

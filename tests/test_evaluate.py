@@ -330,7 +330,9 @@ def test_a_truth_that_does_not_fit_is_named(pair, said):
         ({"min_iou": True}, "min_iou must be"),
         ({"slack": -1}, "slack must be"),
         ({"alarm_rate": float("nan")}, "alarm_rate must be"),
-        ({"method": lambda *_: shown(), "threshold": 9}, "not for functions"),
+        ({"method": lambda *_: shown(), "threshold": 9}, "threshold: .*not for functions"),
+        ({"method": lambda *_: shown(), "ignore": [(0, 0, 9, 9)]}, "ignore: .*not for functions"),
+        ({"method": lambda *_: shown(), "sweep": [9]}, "sweep: .*not for functions"),
         ({"method": "hybird"}, "hybrid"),
     ],
 )
@@ -339,6 +341,42 @@ def test_a_wrong_option_is_named(options, said):
         evaluate([(picture(), picture(), [])], **options)
     with pytest.raises(SettingError, match="no pairs"):
         evaluate([])
+
+
+def test_what_is_ignored_is_not_missed() -> None:
+    hidden, open_ = (10, 10, 20, 20), (60, 40, 20, 20)
+    pairs = [(picture(), picture(hidden, open_), [(hidden, "stain"), (open_, "stain")])]
+    options = {"method": "hybrid", "segmenter": "none"}
+    assert evaluate(pairs, ignore=[hidden], **options).recall == 1
+    assert evaluate(pairs, ignore=[(10, 10, 20, 10)], **options).true == 1, "half of it is ignored"
+    assert evaluate(pairs, ignore=[(10, 10, 20, 9)], **options).true == 2
+    assert evaluate(pairs, ignore=[hidden, open_], **options).sound_pairs == 1
+    assert evaluate(pairs, ignore=np.ones((80, 120), bool), **options).true == 0
+
+
+def test_ignored_pixels_of_a_true_region_are_not_missed_either() -> None:
+    whole, rest = np.zeros((80, 120), bool), np.zeros((80, 120), bool)
+    whole[10:30, 10:50] = rest[10:30, 10:35] = True
+    options = {"method": "hybrid", "segmenter": "none", "ignore": [(35, 0, 30, 80)]}
+    one, other = (
+        evaluate([(picture(), picture((10, 10, 40, 20)), truth)], **options)
+        for truth in (whole, rest)
+    )
+    assert one.true == 1 and (one.pixel_ap, one.pixel_iou) == (other.pixel_ap, other.pixel_iou)
+
+
+def test_a_function_may_need_plugins_which_are_loaded_before_the_first_pair(tmp_path: Path) -> None:
+    path = tmp_path / "stamp.py"
+    path.write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
+
+    def method(*_: Any) -> Any:
+        assert (tmp_path / "ran").exists()
+        return shown()
+
+    evaluate([(picture(), picture(), [])], method, plugins=path)
+    path.write_text("import time\ntime.sleep(0.5)\n")
+    options = {"method": "hybrid", "segmenter": "none", "plugins": path}
+    assert evaluate([(picture(), picture(), [])], **options).milliseconds < 500
 
 
 # Files

@@ -19,6 +19,7 @@ from vde_nb.panel import Panel
 from vde_nb.panel._files import Root
 from vde_nb.panel._known import located
 from vde_nb.panel._session import load_session, restore, session_of
+from vde_nb.plugins import loaded_plugins
 
 HOW: dict[str, Any] = {"method": "hybrid", "segmenter": "none"}
 #: Spots in the current pictures: how many, and so how bad they are.
@@ -74,6 +75,8 @@ def opened(site: Path) -> Iterator[Callable[..., Panel]]:
     yield opener
     for one in panels:
         one.close()
+    for plugin in loaded_plugins():
+        plugin.remove()
 
 
 def names(panel: Panel) -> list[str]:
@@ -171,10 +174,11 @@ def test_settings_of_a_stranger_are_checked(site: Path) -> None:
 
 def test_plugins_of_a_run_are_named_and_never_imported(site: Path, opened: Any) -> None:
     path, trap = site / "run/run.json", site / "trap.py"
-    trap.write_text("raise SystemExit('imported')")
+    trap.write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"plugins": [str(trap)]}))
     panel = opened()
     assert "(plugins: trap.py), which are not loaded" in panel._strip()["gallery"]["about"]
+    assert not (site / "ran").exists()
 
 
 def test_only_plugins_that_are_missing_are_told_of(site: Path, opened: Any, tmp_path: Path) -> None:
@@ -186,6 +190,37 @@ def test_only_plugins_that_are_missing_are_told_of(site: Path, opened: Any, tmp_
     assert "(plugins" not in opened(plugins=mine)._strip()["gallery"]["about"]
     path.write_text(json.dumps(manifest | {"plugins": [{"a": 1}, *map(str, range(9))]}))
     assert "and 5 more" in opened()._strip()["gallery"]["about"]
+
+
+def test_plugins_of_a_run_are_told_by_what_is_in_them(
+    site: Path, opened: Any, tmp_path: Path
+) -> None:
+    """Not by their names: there may be another one of that name."""
+    path, mine, other = site / "run/run.json", tmp_path / "mine.py", tmp_path / "more" / "mine.py"
+    other.parent.mkdir()
+    text = "import vde_nb\nvde_nb.anomaly_type('{}')(lambda region: 0.0)\n"
+    mine.write_text(text.format("burr"))
+    other.write_text(text.format("drip"))
+
+    def about(panel: Panel) -> str:
+        return str(panel._strip()["gallery"]["about"]).partition("\n")[2]
+
+    one = vde.load_plugin(mine)
+    told = {"plugins": ["mine.py"], "plugin_digests": [one.digest]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    try:
+        assert "lugins" not in about(opened()), "it is loaded already"
+        vde.reset_anomaly_types()
+        assert "(plugins: mine.py), which are not loaded" in about(opened())
+        panel = opened(plugins=other)
+        assert "mine.py, of which another version is loaded" in about(panel)
+        assert "Plug-ins are loaded that the run did not use (mine.py)" in about(panel)
+        vde.load_plugin(other).remove()
+        panel.plugins = mine
+        assert "lugins" not in about(panel)
+    finally:
+        vde.load_plugin(mine).remove()
+        vde.load_plugin(other).remove()
 
 
 # Pictures

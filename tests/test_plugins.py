@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +14,11 @@ import pytest
 
 import vde_nb as vde
 from vde_nb import plugins
+from vde_nb.classify._registry import user_rules
 from vde_nb.classify._rules import BUILT_IN
 from vde_nb.cli import main
 from vde_nb.errors import SettingError
+from vde_nb.features import _user
 from vde_nb.plugins import load_plugin, load_plugins, named_plugins, plugin_types
 from vde_nb.segment.models import MODELS
 
@@ -27,16 +30,25 @@ import vde_nb as vde
 def burr(region):
     return 1.0
 """
+#: Tells that it was run by a file beside it.
+TRAP = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
 Write = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
     """No plug-in outlives its test."""
+    modules = {*sys.modules}
     yield
     for known in list(plugins._loaded.values()):
         known.plugin.remove()
     vde.reset_anomaly_types()
+    for name in vde.features():
+        if name["name"].startswith("of_test"):
+            vde.remove_features(name["name"])
+    for added in ("my_burrs", "my_helper", "my_package", "my_package.rules"):
+        if added not in modules:
+            sys.modules.pop(added, None)
 
 
 @pytest.fixture
@@ -44,6 +56,7 @@ def write(tmp_path: Path) -> Write:
     """Write a plug-in; its path."""
 
     def write(text: str, name: str = "burrs.py") -> Path:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
         return tmp_path / name
 
@@ -129,7 +142,7 @@ def test_what_an_edited_plugin_no_longer_registers_is_gone(write: Write) -> None
     plugin = load_plugin(write(BURR.replace('"burr"', '"drip"')))
     assert plugin.types == ("drip",)
     assert vde.anomaly_types() == (*BUILT_IN, "drip")
-    assert plugins.user_rules().keys() == {"drip"}  # crack is the built-in rule again
+    assert user_rules().keys() == {"drip"}  # crack is the built-in rule again
 
 
 def test_a_plugin_that_takes_a_type_away_can_be_edited_and_run_again(write: Write) -> None:
@@ -180,13 +193,126 @@ def test_files_of_one_name_in_two_folders_are_two_plugins(write: Write, tmp_path
     assert plugin_types() == {"drip": two.name}
 
 
-def test_a_dataclass_and_a_traceback_work_in_a_plugin(write: Write) -> None:
+def test_a_dataclass_works_in_a_plugin(write: Write) -> None:
     load_plugin(
         write(
             "from __future__ import annotations\nfrom dataclasses import dataclass\n"
             "@dataclass\nclass Limit:\n    least: float = 1.0\n" + BURR
         )
     )
+
+
+def test_a_traceback_shows_the_lines_of_a_plugin(write: Write) -> None:
+    load_plugin(write(BURR.replace("return 1.0", "return 1.0 / (region.area * 0)")))
+    try:
+        vde.compare(*pair(), **FAST)
+    except vde.VdeError as error:
+        told = "".join(traceback.format_exception(error))
+    assert "burrs.py" in told and "return 1.0 / (region.area * 0)" in told
+
+
+# What a plug-in imports
+
+
+def own_types() -> set[str]:
+    return {*vde.anomaly_types()} - {*BUILT_IN}
+
+
+@pytest.fixture
+def helped(write: Write, module: str) -> dict[str, str]:
+    """Plug-ins whose types are registered by what they import, by what that is."""
+    del module  # makes the folder one in which modules are found
+    write("from . import rules\n", "my_package/__init__.py")
+    write(BURR, "my_package/rules.py")
+    write(BURR, "my_helper.py")
+    inner = write(BURR, "inner.py")
+    return {
+        "package": "my_package",
+        "module": str(write("import my_helper\n", "outer.py")),
+        "plug-in": str(
+            write(f"import vde_nb\nvde_nb.load_plugin({str(inner)!r})\n", "outermost.py")
+        ),
+    }
+
+
+def edit(name: str, write: Write, text: str = "# edited\n") -> None:
+    file = "my_package/__init__.py" if name == "my_package" else Path(name).name
+    path = write("", f"{file}.new").with_suffix("")
+    path.write_text(path.read_text() + text)
+
+
+@pytest.mark.parametrize("by", ["package", "module", "plug-in"])
+def test_types_that_are_registered_by_an_import_outlive_a_second_run(
+    write: Write, helped: dict[str, str], by: str
+) -> None:
+    name = helped[by]
+    assert load_plugin(name).types == ("burr",)
+    edit(name, write)
+    assert load_plugin(name).types == ("burr",) and own_types() == {"burr"}
+    vde.anomaly_type("burr")(lambda region: 0.0)
+    assert types_of(vde.compare(*pair(), plugins=name, **FAST)) == ["burr"]
+    vde.reset_anomaly_types()
+    assert load_plugin(name).types == ("burr",) and own_types() == {"burr"}
+    load_plugin(name).remove()
+    assert own_types() == set()
+    assert load_plugin(name).types == ("burr",) and own_types() == {"burr"}
+
+
+@pytest.mark.parametrize("by", ["package", "module", "plug-in"])
+def test_an_edit_that_fails_leaves_the_types_of_an_import(
+    write: Write, helped: dict[str, str], by: str
+) -> None:
+    name = helped[by]
+    load_plugin(name)
+    rule = user_rules()["burr"]
+    edit(name, write, "1 / 0\n")
+    with pytest.raises(SettingError, match="ZeroDivisionError"):
+        load_plugin(name)
+    assert user_rules()["burr"] is rule
+    edit(name, write, "\n")
+    with pytest.raises(SettingError, match="ZeroDivisionError"):
+        load_plugin(name)
+    (write("", "x").parent / ("my_package/__init__.py" if by == "package" else name)).write_text(
+        {"package": "from . import rules\n", "module": "import my_helper\n"}.get(by, BURR)
+    )
+    assert load_plugin(name).types == ("burr",) and own_types() == {"burr"}
+
+
+def test_types_of_an_import_that_is_left_out_are_gone(write: Write, helped: dict[str, str]) -> None:
+    load_plugin(helped["module"])
+    assert load_plugin(write("# nothing\n", "outer.py")).types == () and own_types() == set()
+
+
+def test_what_was_imported_by_others_is_not_of_the_plugin(
+    write: Write, helped: dict[str, str]
+) -> None:
+    helper = __import__("my_helper")
+    plugin = load_plugin(helped["module"])
+    assert plugin.is_empty and own_types() == {"burr"}
+    edit(helped["module"], write)
+    load_plugin(helped["module"]).remove()
+    assert own_types() == {"burr"} and sys.modules["my_helper"] is helper
+
+
+def test_a_library_that_a_plugin_imports_is_not_imported_twice(write: Write, module: str) -> None:
+    write("import json\nclass Shape: pass\n", "my_helper.py")
+    path = write("import my_helper\n" + BURR)
+    load_plugin(path)
+    library = sys.modules["my_helper"]
+    load_plugin(write("import my_helper\n" + BURR + "# edited"))
+    assert sys.modules["my_helper"] is library
+
+
+def test_a_comparison_in_another_thread_does_not_wait_for_a_plugin(write: Write) -> None:
+    """A plug-in may compare, with threads of its own, while it is being loaded."""
+    path = write(
+        "import threading\nimport numpy as np\nimport vde_nb as vde\n"
+        "wall = np.full((60, 80, 3), 90, np.uint8)\n"
+        "def go(): vde.compare(wall, wall, method='hybrid', segmenter='none')\n"
+        "thread = threading.Thread(target=go, daemon=True)\n"
+        "thread.start()\nthread.join(20)\nassert not thread.is_alive(), 'it waits'\n"
+    )
+    load_plugin(path)
 
 
 # Modules
@@ -204,9 +330,9 @@ def test_a_module_is_imported_and_an_edit_of_it_is_seen(write: Write, module: st
 def test_a_module_somebody_imported_before_is_known_by_its_rules(write: Write, module: str) -> None:
     write(BURR, f"{module}.py")
     __import__(module)
-    rule = plugins.user_rules()["burr"]
+    rule = user_rules()["burr"]
     plugin = load_plugin(module)
-    assert plugin.types == ("burr",) and plugins.user_rules()["burr"] is rule
+    assert plugin.types == ("burr",) and user_rules()["burr"] is rule
 
 
 def test_a_module_whose_types_were_reset_is_run_again(write: Write, module: str) -> None:
@@ -216,6 +342,39 @@ def test_a_module_whose_types_were_reset_is_run_again(write: Write, module: str)
     assert load_plugin(module).types == ("burr",)
     vde.reset_anomaly_types()
     assert load_plugin(module).types == ("burr",) and "burr" in vde.anomaly_types()
+
+
+def test_a_module_somebody_imported_before_is_known_by_its_features(
+    write: Write, module: str
+) -> None:
+    text = "import vde_nb as vde\nran = []\ndef greys(image): return image\n"
+    write(text + "vde.add_features('of_test', greys)\n", f"{module}.py")
+    ran = __import__(module).ran
+    plugin = load_plugin(module)
+    assert plugin.features == ("of_test",) and sys.modules[module].ran is ran  # type: ignore[attr-defined]
+    plugin.remove()
+    assert "of_test" not in [row["name"] for row in vde.features()]
+
+
+@pytest.mark.parametrize("name", ["numpy", "json", "cv2", "vde_nb"])
+def test_a_library_that_was_imported_before_is_not_run_again(name: str) -> None:
+    import json  # noqa: F401
+
+    before = {key: one for key, one in vars(sys.modules[name]).items() if callable(one)}
+    types, models = vde.anomaly_types(), {*MODELS}
+    assert load_plugin(name).is_empty and load_plugin(name).is_empty
+    after = vars(sys.modules[name])
+    assert all(after[key] is one for key, one in before.items())
+    load_plugin(name).remove()
+    assert vde.anomaly_types() == types and {*MODELS} == models
+
+
+def test_a_package_that_was_imported_and_reset_is_run_again(
+    helped: dict[str, str],
+) -> None:
+    __import__("my_package")
+    vde.reset_anomaly_types()
+    assert load_plugin(helped["package"]).types == ("burr",)
 
 
 def test_a_module_without_source_can_be_named() -> None:
@@ -261,12 +420,51 @@ def test_what_is_wrong_in_a_plugin_is_told_with_its_line(
 
 def test_a_plugin_that_fails_half_way_registers_nothing(write: Write) -> None:
     load_plugin(write(BURR))
-    rule = plugins.user_rules()["burr"]
+    rule = user_rules()["burr"]
     broken = BURR + '\nvde.anomaly_type("drip")(burr)\nvde.remove_anomaly_type("spot")\n1 / 0\n'
     with pytest.raises(SettingError, match=r"burrs.py, line 10"):
         load_plugin(write(broken))
     assert vde.anomaly_types() == (*BUILT_IN, "burr")
-    assert plugins.user_rules()["burr"] is rule
+    assert user_rules()["burr"] is rule
+
+
+def test_a_plugin_that_fails_leaves_features_and_models_of_others(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, function = object(), lambda image: image
+    monkeypatch.setitem(MODELS, "of_test", known)
+    vde.add_features("of_test", function)
+    text = (
+        "import vde_nb as vde\nfrom vde_nb.segment.models import MODELS\n"
+        "vde.add_features('of_test', lambda image: image)\nMODELS['of_test'] = object()\n"
+    )
+    with pytest.raises(SettingError, match="ZeroDivisionError"):
+        load_plugin(write(text + "1 / 0\n"))
+    assert MODELS["of_test"] is known
+    assert _user.functions()["of_test"].function is function
+    load_plugin(write(text)).remove()
+    assert MODELS["of_test"] is known
+    assert _user.functions()["of_test"].function is function
+
+
+def test_a_removed_plugin_gives_back_the_type_it_replaced(write: Write) -> None:
+    vde.anomaly_type("burr")(rule := lambda region: 0.5)
+    first, second = load_plugin(write(BURR)), load_plugin(write(BURR, "other.py"))
+    assert user_rules()["burr"] is not rule
+    first.remove()
+    second.remove()
+    assert user_rules() == {"burr": rule}
+
+
+def test_a_folder_is_no_plugin(write: Write, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(BURR, "my_rules_of_old/burrs.py")
+    for _ in range(2):
+        with pytest.raises(SettingError, match=r"'my_rules_of_old' is a folder, not a module"):
+            load_plugin("my_rules_of_old")
+    assert "my_rules_of_old" not in sys.modules
+    monkeypatch.setitem(sys.modules, "my_rules_of_old", __import__("my_rules_of_old"))
+    with pytest.raises(SettingError, match=r"is a folder, not a module"):
+        load_plugin("my_rules_of_old")
 
 
 @pytest.mark.parametrize(
@@ -315,6 +513,14 @@ def test_a_result_says_whose_its_types_are_and_asks_anew(write: Write) -> None:
     assert not [note for note in result.again().notes if "plug-in" in note]
 
 
+def test_a_result_says_which_plugin_registers_nothing(write: Write) -> None:
+    note = "The plug-in burrs.py registers nothing."
+    result = vde.compare(*pair(), plugins=write("x = 1"), **FAST)
+    assert note in result.notes
+    assert note in result.again(plugins=write("x = 2")).notes
+    assert note not in vde.compare(*pair(), plugins=write(BURR), **FAST).notes
+
+
 def test_the_published_rules_ask_no_plugin_and_name_none(write: Write) -> None:
     result = vde.compare(*pair(), preset="published", plugins=write(BURR))
     assert types_of(result) != ["burr"] and not [n for n in result.notes if "plug-in" in n]
@@ -356,10 +562,29 @@ def test_a_panel_loads_a_plugin_and_its_code_repeats_it(write: Write) -> None:
         panel.close()
 
 
+def test_all_pairs_of_a_panel_are_outdated_once_its_plugins_change(write: Write) -> None:
+    path = write(BURR)
+    panel = vde.Panel(pairs=[pair(), pair(), pair()], plugins=path, **FAST)
+    try:
+        panel.compare_all()
+        panel.wait()
+        assert [one["count"] for one in panel.frames] == [1, 1, 1]
+        write(BURR.replace('"burr"', '"drip"'))
+        panel.plugins = path
+        panel.wait()
+        assert [one["count"] for one in panel.frames] == [1, None, None]
+        assert panel._sweep.patch()["filmstrip"]["missing"] == 2
+        panel.compare_all()
+        panel.wait()
+        assert [one["count"] for one in panel.frames] == [1, 1, 1]
+    finally:
+        panel.close()
+
+
 def test_a_session_that_names_a_plugin_is_refused_and_runs_nothing(
     write: Write, tmp_path: Path
 ) -> None:
-    trap = write("raise SystemExit('imported')", "trap.py")
+    trap, ran = write(TRAP, "trap.py"), tmp_path / "ran"
     panel = vde.Panel(*pair(), root=tmp_path, **FAST)
     session = panel.session() | {"plugins": [str(trap)]}
     try:
@@ -369,13 +594,16 @@ def test_a_session_that_names_a_plugin_is_refused_and_runs_nothing(
             restore(panel, session)
     finally:
         panel.close()
+    assert not ran.exists()
+    load_plugin(trap)
+    assert ran.exists(), "the trap would have told"
 
 
 def test_a_plugin_lying_beside_the_pictures_is_never_loaded(write: Write, tmp_path: Path) -> None:
     import cv2
 
     for name in ("plugins.py", "vde_nb_plugins.py", "conftest.py", "reference.py"):
-        write("raise SystemExit('imported')", name)
+        write(TRAP, name)
     for name, picture in zip(("reference.png", "current.png"), pair(), strict=True):
         cv2.imwrite(str(tmp_path / name), picture)
     vde.compare(tmp_path / "reference.png", tmp_path / "current.png", **FAST)
@@ -386,6 +614,7 @@ def test_a_plugin_lying_beside_the_pictures_is_never_loaded(write: Write, tmp_pa
         progress=False,
         **FAST,
     )
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from vde_nb.errors import SettingError
 from vde_nb.images import Box
 from vde_nb.stages import Staged
 
-__all__ = ["Ignore", "ignore_mask"]
+__all__ = ["Ignore", "ignore_mask", "outside"]
 
 #: Boxes in reference pixels, or a mask of the size of the reference.
 Ignore: TypeAlias = "Sequence[Box] | npt.NDArray[np.bool_]"
@@ -61,6 +61,25 @@ def ignore_mask(ignore: Ignore, shape: tuple[int, int]) -> Staged[npt.NDArray[np
     if not mask.any():
         return None
     return Staged(mask, xxhash.xxh3_128_hexdigest(np.packbits(mask).data))
+
+
+def outside(ignore: Ignore, shape: tuple[int, int]) -> str:
+    """Which boxes of `ignore` hold nothing of a picture ``(H, W)``, in words; most likely mistyped.
+
+    >>> outside([(2, 1, 3, 1), (6, 0, 2, 2)], (3, 6))
+    'ignore: outside the picture, which has 6 × 3 pixels: (6, 0, 2, 2).'
+    """
+    if isinstance(ignore, np.ndarray) and ignore.dtype == np.bool_:
+        return ""
+    height, width = shape
+    lost = [
+        str((x, y, w, h))
+        for x, y, w, h in map(_box, ignore)
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0
+    ]
+    more = ", …" if len(lost) > 3 else ""
+    told = f"ignore: outside the picture, which has {width} × {height} pixels: "
+    return f"{told}{', '.join(lost[:3])}{more}." if lost else ""
 
 
 def _box(box: object) -> tuple[int, int, int, int]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._buffers import limited
-from vde_nb._ignore import Ignore, ignore_mask
+from vde_nb._ignore import Ignore, ignore_mask, outside
 from vde_nb._learned import adapted, holding, load_with, model_of, named
 from vde_nb._progress import told
 from vde_nb.align import Prepared, prepare
@@ -28,7 +28,7 @@ from vde_nb.images import ImagePair, Source, load_pair
 from vde_nb.methods import default_method, get_method
 from vde_nb.methods.base import difference_stage
 from vde_nb.methods.multi_fusion import each_mask
-from vde_nb.plugins import Plugins, load_plugins, plugin_types
+from vde_nb.plugins import Plugin, Plugins, load_plugins, plugin_types
 from vde_nb.prompting import (
     checked_prompts,
     compared_part,
@@ -117,8 +117,10 @@ def compare(
     plugins
         Paths of ``.py`` files, or names of modules, that register anomaly types, features and
         models of yours. They are run first, as by :func:`vde_nb.load_plugin`, which says when they
-        are run again; what they register stays. They are no setting and are never loaded because
-        a result names them, but the notes say which types are theirs.
+        are run again. Plug-ins are of the process, not of the call: what they register counts in
+        every comparison from then on, also in other threads and in calls that name none, until
+        :meth:`Plugin.remove() <vde_nb.plugins.Plugin.remove>`. They are no setting and are never
+        loaded because a result names them, but the notes say which types are theirs.
     progress
         Called with the name of every stage before it begins, and with what is being done while a
         model is fetched or looks at a picture, up to twenty times a second ("SAM ViT-B reads the
@@ -166,7 +168,7 @@ def compare(
     >>> result
     Comparison(hybrid, 80\u00d760, 1 anomaly, SSIM 0.8329, 19.50 % changed)
     """
-    load_plugins(plugins)  # first: settings may name what they register
+    idle = _idle(load_plugins(plugins))  # first: settings may name what they register
     method = default_method(preset) if method is None else get_method(method).name
     settings = named(settings)
     chosen = resolve(method, preset, **settings)
@@ -177,7 +179,7 @@ def compare(
     _check_available(chosen)
     said = checked_prompts(prompts), checked_reviews(reviews)
     stage = Stages(cache, progress=progress)
-    remarks = _unused(chosen, settings)
+    remarks = [*idle, *_unused(chosen, settings)]
     with limited(chosen.images.memory_limit):
         if isinstance(reference, ImagePair):
             if current is not _LEFT_OUT and current is not None:
@@ -202,7 +204,7 @@ def again(
     comparison: Comparison, *, progress: Callable[[str], object] | None = None, **changes: Any
 ) -> Comparison:
     """See :meth:`vde_nb.Comparison.again`."""
-    load_plugins(changes.pop("plugins", None))
+    idle = _idle(load_plugins(changes.pop("plugins", None)))
     old = comparison.settings
     preset = changes.pop("preset", old.preset)
     method = changes.pop("method", None)
@@ -234,7 +236,7 @@ def again(
     # Somebody may have written into the arrays since: what is computed from them now is kept for
     # this comparison only, and never found under the content they once had.
     stage = Stages(comparison._cache, owner=comparison.pair.token, progress=progress)
-    remarks = _unused(chosen, changes)
+    remarks = [*idle, *_unused(chosen, changes)]
     with limited(chosen.images.memory_limit), told(progress):
         return _run(
             comparison._given or comparison.pair, chosen, stage, remarks, ignore, *said, model
@@ -476,6 +478,8 @@ def _run(
         notes.append(f"{settings.method} compares with the first reference only.")
     if pair.shape[0] * pair.shape[1] * _PER_PIXEL > settings.images.memory_limit * 2**20:
         notes.append(_scratch_note(pair.shape, settings.images.memory_limit))
+    if ignore is not None and (misplaced := outside(ignore, pair.shape)):
+        notes.append(misplaced)
     if compared == 0:
         notes.append("Nothing was compared: no pixel of the current picture is valid.")
     if changed > _MANY * compared and settings.preset != "published":
@@ -528,6 +532,11 @@ def _of_plugins(settings: Settings) -> list[str]:
     types = {} if settings.classify.classifier == "published" else plugin_types()
     told = ", ".join(f"{name} ({plugin})" for name, plugin in sorted(types.items()))
     return [f"Types of plug-ins: {told}."] if told else []
+
+
+def _idle(plugins: Iterable[Plugin]) -> list[str]:
+    """Notes on plug-ins that were named in vain: the name of something else, perhaps."""
+    return [f"The plug-in {one.name} registers nothing." for one in plugins if one.is_empty]
 
 
 def _much(settings: Settings) -> str:

@@ -20,30 +20,31 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.abc
-import importlib.util
 import os
 import sys
 import threading
-import types
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from vde_nb.classify import (
-    anomaly_type,
-    anomaly_types,
-    remove_anomaly_type,
-    reset_anomaly_types,
+from vde_nb._module_errors import told
+from vde_nb._modules import PREFIX, drop, execute, is_folder, keep, registrars, text_of
+from vde_nb._registries import (
+    FEATURE,
+    FEATURE_MODEL,
+    MODEL,
+    TYPE,
+    Entries,
+    changes,
+    defined_in,
+    entries,
+    original,
+    put,
 )
-from vde_nb.classify._registry import user_rules
 from vde_nb.classify._rules import BUILT_IN
 from vde_nb.errors import SettingError
-from vde_nb.features import _user
-from vde_nb.features.models import FEATURE_MODELS
-from vde_nb.segment.models import MODELS
 
 __all__ = [
     "Plugin",
@@ -51,6 +52,7 @@ __all__ = [
     "absolute_plugins",
     "load_plugin",
     "load_plugins",
+    "loaded_plugins",
     "named_plugins",
     "plugin_types",
 ]
@@ -71,7 +73,7 @@ class Plugin:
     types
         Anomaly types it added or replaced.
     removed
-        Built-in anomaly types it took away.
+        Anomaly types it took away.
     features, models
         Names of features and of models it added or replaced.
     """
@@ -85,11 +87,18 @@ class Plugin:
     models: tuple[str, ...] = ()
 
     def remove(self) -> None:
-        """Take away what the plug-in registered; built-in types it replaced come back."""
+        """Take away what the plug-in registered; what it replaced or took away comes back."""
         with _lock:
             known = _loaded.pop(self.source, None)
             if known is not None:
-                _take_back(known.made)
+                known.take_back()
+                if known.made:
+                    _removed.add(self.source)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was registered."""
+        return not any((self.types, self.removed, self.features, self.models))
 
     def __repr__(self) -> str:
         new = [name for name in self.types if name not in BUILT_IN]
@@ -113,62 +122,41 @@ Plugins: TypeAlias = "str | os.PathLike[str] | Plugin | Sequence[str | os.PathLi
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
-    """What there is in the registries, or what of it a plug-in made."""
+class _Loaded:
+    """A plug-in as it was loaded last.
 
-    rules: Mapping[str, Any] = field(default_factory=dict)
-    gone: frozenset[str] = frozenset()
-    functions: Mapping[str, Any] = field(default_factory=dict)
-    described: Mapping[str, Any] = field(default_factory=dict)
-    models: Mapping[str, Any] = field(default_factory=dict)
+    Attributes
+    ----------
+    made
+        What it registered; None where it took something away.
+    former
+        What there was before by those names, from whoever is no plug-in.
+    helpers
+        Modules that it imported first, which register things as they are imported.
+    """
 
-    def since(self, before: _Made) -> _Made:
-        """What of it was not there before."""
-
-        def new(now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: one for name, one in now.items() if then.get(name) is not one}
-
-        return _Made(
-            new(self.rules, before.rules),
-            self.gone - before.gone,
-            new(self.functions, before.functions),
-            new(self.described, before.described),
-            new(self.models, before.models),
-        )
-
-    def without(self, other: _Made) -> _Made:
-        """What of it has no name that `other` has, too."""
-
-        def rest(mine: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: one for name, one in mine.items() if name not in others}
-
-        return _Made(
-            rest(self.rules, other.rules),
-            self.gone - other.gone,
-            rest(self.functions, other.functions),
-            rest(self.described, other.described),
-            rest(self.models, other.models),
-        )
+    plugin: Plugin
+    made: Entries
+    former: Entries
+    helpers: tuple[str, ...]
 
     @property
     def is_there(self) -> bool:
-        """Whether all of it is still registered."""
-        missing = self.since(_registered())
-        return missing.gone == frozenset() and not any(
-            (missing.rules, missing.functions, missing.described, missing.models)
-        )
+        """Whether all it made is still registered."""
+        now = entries()
+        return all(now.get(key) is one for key, one in self.made.items())
 
-
-@dataclass(frozen=True, eq=False)
-class _Loaded:
-    """A plug-in as it was loaded last."""
-
-    plugin: Plugin
-    made: _Made
+    def take_back(self) -> None:
+        """Undo it, but for what somebody else has replaced since."""
+        now = entries()
+        put({key: self.former[key] for key, one in self.made.items() if now.get(key) is one})
+        drop(self.helpers)  # or they would register nothing when it is loaded again
 
 
 _lock = threading.RLock()
 _loaded: dict[str, _Loaded] = {}
+#: Those that registered something and were removed, so that there is something to be run again.
+_removed: set[str] = set()
 
 
 def load_plugin(name: str | os.PathLike[str] | Plugin) -> Plugin:
@@ -192,20 +180,25 @@ def load_plugin(name: str | os.PathLike[str] | Plugin) -> Plugin:
     Raises
     ------
     SettingError
-        There is none, or it fails: the message says in which line. The anomaly types are then as
-        they were before.
+        There is none, or it fails: the message says in which line. Types, features and models are
+        then as they were before.
 
     Notes
     -----
     What has not changed is run once. It is run again when its source has changed, and what the
     former version registered and the new one does not is gone then; and when something that it
-    registered is no longer there, as after :func:`vde_nb.reset_anomaly_types`. Of a package only
-    ``__init__.py`` is looked at, and nothing of what a plug-in imports itself.
+    registered is no longer there, as after :func:`vde_nb.reset_anomaly_types`. To see whether it
+    has changed, of a package only ``__init__.py`` is looked at, and nothing of what a plug-in
+    imports; but what it imports that registers things, too, is run again with it.
+
+    A module that was imported before is taken as it is, and what it registers is known by where
+    its functions are defined: not models, and not what it took away. It is run again only where
+    nothing of it is registered, although it could register something.
 
     Where two plug-ins register one name, the one that was loaded last counts.
     """
     (source,), (title,) = absolute_plugins(name), named_plugins(name)
-    with _lock, _told(title, source):
+    with _lock, told(title, source):
         return (_load_file if source.endswith(".py") else _load_module)(source)
 
 
@@ -261,244 +254,149 @@ def _absolute(text: str) -> str:
 
 def plugin_types() -> dict[str, str]:
     """Anomaly types that are registered by plug-ins, and the names of those."""
-    with _lock:
-        now = user_rules()
-        return {
-            name: known.plugin.name
-            for known in _loaded.values()
-            for name, rule in known.made.rules.items()
-            if now.get(name) is rule
-        }
+    now = entries()
+    return {
+        name: known.plugin.name
+        for known in _all_loaded()
+        for (registry, name), one in known.made.items()
+        if registry == TYPE and one is not None and now.get((registry, name)) is one
+    }
 
 
-class _Source(importlib.abc.SourceLoader):
-    """Loads a module from a text that was read already.
+def loaded_plugins() -> tuple[Plugin, ...]:
+    """All that are loaded and whose things are still registered, the last loaded last."""
+    return tuple(known.plugin for known in _all_loaded() if known.is_there)
 
-    What is run is what was looked at, and compiled anew: a cached file of compiled code is told
-    from its source by size and second, so that an edit of one letter in a notebook may go unseen.
-    """
 
-    def __init__(self, path: str, text: bytes) -> None:
-        self._path, self._text = path, text
-
-    def get_filename(self, fullname: str) -> str:
-        """The path that tracebacks name."""
-        return self._path
-
-    def get_data(self, path: str | bytes) -> bytes:
-        """The text; of nothing else there is any."""
-        if path != self._path:
-            raise OSError(f"{path!r} is not looked for")
-        return self._text
-
-    def path_stats(self, path: str) -> Mapping[str, Any]:
-        """None, so that compiled code is neither looked for nor kept."""
-        raise OSError(f"{path!r} is not looked for")
+def _all_loaded() -> tuple[_Loaded, ...]:
+    # Without the lock: a plug-in that is being loaded holds it, and may wait for a comparison.
+    return tuple(_loaded.values())
 
 
 def _load_file(source: str) -> Plugin:
-    text = Path(source).read_bytes()
     path = Path(source)
+    text = path.read_bytes()
     # Files of the same name in two folders are two modules.
-    called = f"vde_nb_plugin_{path.stem}_{_digest(source.encode())[:8]}"
-    spec = importlib.util.spec_from_loader(called, _Source(source, text))
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    return _loaded_as(source, path.name, text, module)
+    called = f"{PREFIX}{path.stem}_{_digest(source.encode())[:8]}"
+
+    def run() -> bytes:
+        drop([called])
+        execute(called, source, text)
+        return text
+
+    return _current(source, text) or _run(source, path.name, called, run)
 
 
 def _load_module(source: str) -> Plugin:
-    known, module = _loaded.get(source), sys.modules.get(source)
+    module = sys.modules.get(source)
     if module is None:
-        before = _registered()
-        if known is not None:
-            _bring_back(known.made.gone)
-        try:
-            module = importlib.import_module(source)
-        except BaseException:
-            _undo(before)
-            raise
-        return _keep(source, source, _text_of(module), before, known)
-    text = _text_of(module)
-    if known is None:
-        # Imported before by somebody else. What of it is in the registry can be told by where it
-        # was defined; where nothing is, it may have been taken away, so that it is run again.
-        rules = {
-            name: rule
-            for name, rule in user_rules().items()
-            if f"{getattr(rule, '__module__', '')}.".startswith(f"{source}.")
-        }
-        if rules:
-            return _remember(source, source, text, _Made(rules=rules))
+        return _run(source, source, source, lambda: _imported(source))
+    if is_folder(module):
+        raise ModuleNotFoundError(f"{source!r} is a folder, not a module")
+    text, path = text_of(module), getattr(module, "__file__", None) or source
+    known = _current(source, text)
+    if known is not None:
+        return known
+    parts: tuple[str, ...] = ()
+    if source not in _loaded:  # imported before by somebody else
+        parts = registrars(
+            name for name in list(sys.modules) if f"{name}.".startswith(f"{source}.")
+        )
+        made = defined_in(source)
+        if made or text is None or not (source in parts or source in _removed):
+            former = {key: original(key) for key in made}
+            return _remember(source, source, text, made, former, parts)
     if text is None:  # nothing that could be run again
-        return known.plugin if known is not None else _remember(source, source, text, _Made())
-    return _loaded_as(source, source, text, module)
+        return _loaded[source].plugin
+
+    def run() -> bytes:
+        drop(name for name in parts if name != source)
+        package = source.rpartition(".")[0]
+        if package:
+            importlib.import_module(package)
+        execute(source, path, text)
+        return text
+
+    return _run(source, source, source, run)
 
 
-def _loaded_as(source: str, name: str, text: bytes, module: types.ModuleType) -> Plugin:
-    """Run the text of a plug-in in its module, unless it was and nothing has changed since."""
+def _imported(source: str) -> bytes | None:
+    """Import a module for the first time; its source."""
+    module = importlib.import_module(source)
+    if is_folder(module):
+        drop([source])
+        raise ModuleNotFoundError(f"{source!r} is a folder, not a module")
+    return text_of(module)
+
+
+def _current(source: str, text: bytes | None) -> Plugin | None:
+    """The plug-in where it is loaded as it is now, and all of it is there."""
     known = _loaded.get(source)
-    if known is not None and known.plugin.digest == _digest(text) and known.made.is_there:
+    digest = "" if text is None else _digest(text)
+    if known is not None and known.plugin.digest == digest and known.is_there:
         return known.plugin
-    former = sys.modules.get(module.__name__)
-    before = _registered()
-    if known is not None:
-        _bring_back(known.made.gone)
-    sys.modules[module.__name__] = module  # where dataclasses and pickle look for it
+    return None
+
+
+def _run(source: str, title: str, module: str, run: Callable[[], bytes | None]) -> Plugin:
+    """Have a plug-in register what it will; where it fails, everything is as it was."""
+    before, modules = entries(), dict(sys.modules)
+    known = _loaded.get(source)
     try:
-        path = getattr(module, "__file__", None) or source
-        _Source(path, text).exec_module(module)
+        if known is not None:
+            known.take_back()
+        start, there = entries(), {*sys.modules}
+        text = run()
     except BaseException:
-        if former is None:
-            del sys.modules[module.__name__]
-        else:
-            sys.modules[module.__name__] = former
-        _undo(before)
+        put(changes(entries(), before))
+        new = [name for name in list(sys.modules) if name not in modules]
+        drop([*registrars(new), *(name for name in new if name == module)])
+        keep({name: one for name, one in modules.items() if sys.modules.get(name) is not one})
         raise
-    return _keep(source, name, text, before, known)
+    made = changes(start, entries())
+    former = {key: _former(key, start.get(key), source) for key in made}
+    helpers = registrars(name for name in list(sys.modules) if name not in there)
+    return _remember(source, title, text, made, former, helpers)
 
 
-def _keep(
-    source: str, name: str, text: bytes | None, before: _Made, known: _Loaded | None
+def _former(key: tuple[str, str], one: Any, source: str) -> Any:
+    """What comes back when a plug-in is removed: of another plug-in, what it replaced itself."""
+    for known in _all_loaded():
+        if known.plugin.source != source and key in known.made and known.made[key] is one:
+            return known.former[key]
+    return one
+
+
+def _remember(
+    source: str,
+    title: str,
+    text: bytes | None,
+    made: Entries,
+    former: Entries,
+    helpers: Sequence[str],
 ) -> Plugin:
-    """Note what a plug-in has just made; what its former version made in addition goes."""
-    back = known.made.gone if known is not None else frozenset()
-    made = _registered().since(
-        _Made(before.rules, before.gone - back, before.functions, before.described, before.models)
-    )
-    if known is not None:
-        _take_back(known.made.without(made))
-    return _remember(source, name, text, made)
+    def of(*registries: str) -> tuple[str, ...]:
+        return tuple(
+            name for (which, name), one in made.items() if which in registries and one is not None
+        )
 
-
-def _remember(source: str, name: str, text: bytes | None, made: _Made) -> Plugin:
     plugin = Plugin(
-        name=name,
+        name=title,
         source=source,
         digest="" if text is None else _digest(text),
-        types=tuple(made.rules),
-        removed=tuple(sorted(made.gone)),
-        features=(*made.functions, *made.described),
-        models=tuple(made.models),
+        types=of(TYPE),
+        removed=tuple(
+            sorted(name for (which, name), one in made.items() if which == TYPE and one is None)
+        ),
+        features=of(FEATURE, FEATURE_MODEL),
+        models=of(MODEL),
     )
     _loaded.pop(source, None)  # the last loaded stands last
-    _loaded[source] = _Loaded(plugin, made)
-    return plugin
-
-
-def _registered() -> _Made:
-    """All there is in the registries now, but for what comes with vde-nb."""
-    return _Made(
-        rules=dict(user_rules()),
-        gone=frozenset(BUILT_IN) - frozenset(anomaly_types()),
-        functions=_user.functions(),
-        described=dict(FEATURE_MODELS),
-        models=dict(MODELS),
+    _loaded[source] = _Loaded(
+        plugin, made, former, tuple(name for name in helpers if name != source)
     )
-
-
-def _take_back(made: _Made) -> None:
-    """Take away what a plug-in made, where nobody else has replaced it since."""
-    now = _registered()
-    for name, rule in made.rules.items():
-        if now.rules.get(name) is not rule:
-            continue
-        if name in BUILT_IN:
-            anomaly_type(name)(BUILT_IN[name])
-        else:
-            remove_anomaly_type(name)
-    _bring_back(made.gone)
-    for name, function in made.functions.items():
-        if now.functions.get(name) is function:
-            _user.functions_without(name)
-    for mine, registry in ((made.described, FEATURE_MODELS), (made.models, MODELS)):
-        for name, model in mine.items():
-            if registry.get(name) is model:
-                del registry[name]
-
-
-def _bring_back(gone: frozenset[str]) -> None:
-    """Register built-in types again that a plug-in took away, in the place where they were."""
-    lacking = frozenset(BUILT_IN) - frozenset(anomaly_types())
-    if not lacking & gone:
-        return
-    rules = dict(user_rules())
-    reset_anomaly_types()
-    for name in lacking - gone:
-        remove_anomaly_type(name)
-    for name, rule in rules.items():
-        anomaly_type(name)(rule)
-
-
-def _undo(before: _Made) -> None:
-    """After a plug-in has failed: what it made goes, and the types are as they were."""
-    _take_back(_registered().since(before))
-    for name, rule in before.rules.items():
-        if user_rules().get(name) is not rule:
-            anomaly_type(name)(rule)
-    for name in before.gone:
-        if name in anomaly_types():
-            remove_anomaly_type(name)
-
-
-def _text_of(module: types.ModuleType) -> bytes | None:
-    """Source of a module, None where it has none that can be read."""
-    path = getattr(module, "__file__", None) or ""
-    if not path.endswith(".py"):
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError:  # within an archive
-        return None
+    return plugin
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
-
-
-@contextmanager
-def _told(name: str, source: str) -> Iterator[None]:
-    """What goes wrong while a plug-in is loaded, in one sentence with its place."""
-    try:
-        yield
-    except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")
-        if isinstance(error, SystemExit):
-            said = "it ends the program (SystemExit)"
-        place = _place(error, source)
-        if place and place not in said:
-            said = f"{said} ({place})"
-        raise SettingError(
-            f"plugins: {name} cannot be imported: {said}. {_remedy(name, source, error)}"
-        ) from error
-
-
-def _place(error: BaseException, source: str) -> str:
-    """File and line of the plug-in at which it failed; empty where it did not get that far."""
-    path = source
-    if not source.endswith(".py"):
-        path = getattr(sys.modules.get(source), "__file__", None) or ""
-        spec = None
-        if not path:
-            try:
-                spec = importlib.util.find_spec(source)
-            except (ImportError, ValueError, AttributeError):
-                spec = None
-        path = path or (spec.origin if spec is not None and spec.origin else "")
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return f"{Path(path).name}, line {error.lineno}"
-    line, frame = 0, error.__traceback__
-    while frame is not None:
-        if path and frame.tb_frame.f_code.co_filename == path:
-            line = frame.tb_lineno
-        frame = frame.tb_next
-    return f"{Path(path).name}, line {line}" if line else ""
-
-
-def _remedy(name: str, source: str, error: BaseException) -> str:
-    """What to do."""
-    if _place(error, source):
-        return "Mend it there and load it again."
-    if not source.endswith(".py") and Path(f"{source}.py").is_file():
-        return f"Did you mean the file {name}.py? A file is named with its ending."
-    return "Give the name of a module that Python finds, or the path of a .py file."

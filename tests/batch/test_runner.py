@@ -374,6 +374,31 @@ def test_a_plugin_brings_types_of_ones_own_to_every_worker(tmp_path: Path, own_t
         compare_many(pairs, workers=2, out=tmp_path / "run", plugins=plugin, **FAST)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_plugin_that_is_edited_while_a_run_begins_ends_it(
+    tmp_path: Path, own_types: None, workers: int
+) -> None:
+    """The pairs would be compared with rules that the run does not know of."""
+    plugin = tmp_path / "own.py"
+    plugin.write_text(_PLUGIN)
+
+    def pairs() -> Iterator[Any]:
+        plugin.write_text(_PLUGIN.replace("1.0", "0.0"))
+        yield from write_pairs(tmp_path / "in", 2)
+
+    options = {"workers": workers, "out": tmp_path / "run", "plugins": plugin, **FAST}
+    with pytest.raises(vde.VdeError, match=r"own\.py is another version on this worker, or was"):
+        compare_many(pairs(), **options)
+
+
+def test_a_run_tells_what_its_plugins_were(tmp_path: Path, own_types: None) -> None:
+    plugin = tmp_path / "own.py"
+    plugin.write_text(_PLUGIN)
+    run = compare_many([small_pair(0)], workers=0, out=tmp_path / "run", plugins=plugin, **FAST)
+    assert run.manifest["plugins"] == ["own.py"]
+    assert run.manifest["plugin_digests"] == [vde.load_plugin(plugin).digest]
+
+
 def test_what_only_this_process_knows_is_refused_for_others_and_works_here(
     tmp_path: Path, own_types: None
 ) -> None:

@@ -62,6 +62,8 @@ class Plan:
         See :func:`vde_nb.batch._files.checked_save`.
     plugins
         Modules, and paths of ``.py`` files, that are imported first.
+    digests
+        Of their sources, one for each.
     types
         Anomaly types of the user's that have to be there.
     function
@@ -84,6 +86,7 @@ class Plan:
     masked: bool = False
     save: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     function: str = ""
     model: str = ""
@@ -105,7 +108,8 @@ def ready(plan: Plan) -> Bools | None:
     Raises
     ------
     Unfit
-        It is of another version, or lacks what the user registered in the process that runs.
+        It or a plug-in is of another version, or it lacks what the user registered in the process
+        that runs.
     """
     global _ready
     with _lock:
@@ -120,10 +124,15 @@ def ready(plan: Plan) -> Bools | None:
         try:
             if plan.process not in ("", own_process()):
                 use_one_thread()
-            for name in plan.plugins:
-                load_plugin(name)
+            loaded = [load_plugin(name) for name in plan.plugins]
         except SettingError as error:
             raise Unfit(f"On a worker, {error}") from error
+        for plugin, digest in zip(loaded, plan.digests, strict=True):
+            if plugin.digest != digest:
+                raise Unfit(
+                    f"The plug-in {plugin.name} is another version on this worker, or was edited "
+                    "while the run went on: have the same file everywhere and run it again."
+                )
         _check_registered(plan)
         mask = _read_mask(Path(plan.out) / IGNORE) if plan.masked else None
         _ready = plan.out, plan.key, mask

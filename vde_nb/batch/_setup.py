@@ -61,7 +61,7 @@ class Wanted:
         Whether it was given as an object, which has to be saved for the workers.
     boxes, mask
         What is ignored.
-    save, plugins
+    save, plugins, digests
         See :class:`~vde_nb.batch._plan.Plan`.
     facts
         What of it goes into ``run.json``, and decides whether a run may go on.
@@ -75,6 +75,7 @@ class Wanted:
     mask: Any
     save: tuple[str, ...]
     plugins: tuple[str, ...]
+    digests: tuple[str, ...]
     facts: dict[str, Any]
 
 
@@ -94,7 +95,7 @@ def wanted(
         As of :func:`vde_nb.compare`; or a plugin cannot be imported.
     """
     chosen_plugins = absolute_plugins(plugins)
-    sources = [load_plugin(name).digest for name in chosen_plugins]
+    digests = tuple(load_plugin(name).digest for name in chosen_plugins)
     chosen = default_method(preset) if method is None else get_method(method).name
     held = not isinstance(settings.get("model", ""), (str, os.PathLike))
     given = named(settings)
@@ -120,9 +121,10 @@ def wanted(
         "plugins": [Path(name).name for name in chosen_plugins],
         "save": list(kept),
     }
-    deciding = json.dumps([facts, sources, registered_types()], sort_keys=True, default=str)
+    deciding = json.dumps([facts, digests, registered_types()], sort_keys=True, default=str)
     facts["settings_key"] = hashlib.sha256(deciding.encode()).hexdigest()[:32]
-    return Wanted(resolved, given, model, held, boxes, mask, kept, chosen_plugins, facts)
+    facts["plugin_digests"] = list(digests)  # told, where it is asked which file that was
+    return Wanted(resolved, given, model, held, boxes, mask, kept, chosen_plugins, digests, facts)
 
 
 def _ignored(ignore: Ignore | None) -> tuple[tuple[Any, ...] | None, Any]:
@@ -273,6 +275,7 @@ def make_plan(want: Wanted, home: Home, *, here: bool | None, several: bool = Fa
         masked=want.mask is not None,
         save=want.save,
         plugins=want.plugins,
+        digests=want.digests,
         types=types,
         function=function,
         model=model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "anomaly_type",
     "anomaly_types",
     "confidences",
+    "put_rules",
     "remove_anomaly_type",
     "reset_anomaly_types",
     "user_rules",
@@ -23,8 +25,10 @@ __all__ = [
 
 Rule = Callable[[Region], float]
 
-#: Every rule by the name of its type, the built-in ones first.
-_rules: dict[str, Rule] = dict(BUILT_IN)
+#: Every rule by the name of its type, the built-in ones first. It is replaced as a whole and never
+#: changed: others go through it while a region is being named.
+_rules: Mapping[str, Rule] = dict(BUILT_IN)
+_lock = threading.Lock()
 
 
 def anomaly_type(name: str) -> Callable[[Rule], Rule]:
@@ -67,7 +71,12 @@ def anomaly_type(name: str) -> Callable[[Rule], Rule]:
         )
 
     def register(rule: Rule) -> Rule:
-        _rules[name] = rule
+        if not callable(rule):
+            raise SettingError(
+                f"anomaly_type({name!r}) is given {rule!r}: a rule is a function region -> "
+                "confidence."
+            )
+        put_rules({name: rule})
         return rule
 
     return register
@@ -80,13 +89,29 @@ def remove_anomaly_type(name: str) -> None:
     """
     if name not in _rules:
         raise SettingError(f"No anomaly type {name!r} is registered: {list(_rules)}.")
-    del _rules[name]
+    put_rules({name: None})
 
 
 def reset_anomaly_types() -> None:
     """Back to the built-in types, as after the import: your own are forgotten."""
-    _rules.clear()
-    _rules.update(BUILT_IN)
+    global _rules
+    with _lock:
+        _rules = dict(BUILT_IN)
+
+
+def put_rules(changes: Mapping[str, Rule | None]) -> None:
+    """Register several rules in one step, and take away those that are None.
+
+    Built-in types stand in the places where they always are.
+    """
+    global _rules
+    with _lock:
+        rules = {**_rules, **changes}
+        _rules = {
+            name: rule
+            for name in dict.fromkeys([*BUILT_IN, *rules])
+            if (rule := rules.get(name)) is not None
+        }
 
 
 def anomaly_types() -> tuple[str, ...]:

@@ -6,15 +6,19 @@ import math
 import numbers
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from vde_nb.compare import compare
 from vde_nb.comparison import Comparison
 from vde_nb.errors import SettingError
 from vde_nb.evaluate._report import MethodTable, Report
 from vde_nb.evaluate._tally import Tally
-from vde_nb.evaluate._truth import labelled
+from vde_nb.evaluate._truth import Bools, GroundTruth, labelled
 from vde_nb.images import load
+from vde_nb.plugins import load_plugins
 from vde_nb.stages import StageCache
 
 __all__ = ["compare_methods", "evaluate"]
@@ -68,7 +72,8 @@ def evaluate(
     progress
         Called as ``progress(number, comparison)`` after each pair, numbers from 1.
     **settings
-        Settings of :func:`vde_nb.compare`, and its `ignore` and `plugins`.
+        Settings of :func:`vde_nb.compare`, and its `ignore` and `plugins`; with a function as
+        `method`, `plugins` only. Plug-ins are loaded once, before the first pair.
 
     Returns
     -------
@@ -85,6 +90,10 @@ def evaluate(
 
     Notes
     -----
+    What is ignored is not asked for: a true region of which at least half lies in the ignored area
+    of its comparison is left out, of the others those pixels, and a pair without any other true
+    region counts as sound.
+
     A true region counts as seen at the alarm level (`recall_at_alarm`) if the image score of its
     pair exceeds the level, and so does the clean heatmap inside of the region; where comparisons
     bring an image score of another scale (`evidence_score`), the heatmap has to exceed the
@@ -105,8 +114,14 @@ def evaluate(
     for what, given in (("slack", slack), ("box_margin", box_margin)):
         if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= 64:
             raise SettingError(f"{what} must be a whole number from 0 to 64, not {given!r}")
+    plugins = settings.pop("plugins", None)
     if callable(method) and (settings or len(sweep)):
-        raise SettingError("settings and sweep are for methods given by name, not for functions.")
+        told = ", ".join([*settings, *(["sweep"] if len(sweep) else [])])
+        raise SettingError(
+            f"{told}: for methods given by name, not for functions, which compare as they like. Of "
+            "what vde_nb.compare() takes only plugins can be given with one."
+        )
+    load_plugins(plugins)
     if isinstance(method, str):
         settings = {"method": method, **settings}
     tally = Tally(float(min_iou), slack, float(alarm_rate), box_margin)
@@ -122,6 +137,7 @@ def evaluate(
         seconds = time.perf_counter() - started
         height, width = last.heatmap.shape
         truth = pair.known().checked(pair.name, (height, width))
+        truth = _outside(truth, getattr(last, "ignored", None))
         tally.add(truth, last, seconds, pair.name)
         for threshold in sweep:
             tally.sweep(truth, threshold, last.again(threshold=threshold))
@@ -162,6 +178,21 @@ def compare_methods(
         [*methods.items()] if isinstance(methods, Mapping) else [(None, one) for one in methods]
     )
     return MethodTable([evaluate(kept, one, name=name, **options) for name, one in named])
+
+
+def _outside(truth: GroundTruth, ignored: Bools | None) -> GroundTruth:
+    """The truth about what is not ignored; see the notes of :func:`evaluate`."""
+    if ignored is None:
+        return truth
+    kept = []
+    for region in truth.regions:
+        x, y, w, h = region.box
+        hidden = ignored[y : y + h, x : x + w]
+        inside = np.ones((h, w), np.bool_) if region.mask is None else region.mask
+        seen = inside & ~hidden
+        if 2 * np.count_nonzero(seen) > np.count_nonzero(inside):
+            kept.append(region if region.mask is None else replace(region, mask=seen))
+    return replace(truth, regions=tuple(kept))
 
 
 def _check(setting: str, value: object, low: float, high: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
@@ -24,7 +24,7 @@ from vde_nb.panel._known import Known, Unplaced, located
 from vde_nb.panel._merge import merged_edits, merged_reviews
 from vde_nb.panel._pairs import MOST, Pair
 from vde_nb.panel._run import Request
-from vde_nb.plugins import Plugin
+from vde_nb.plugins import loaded_plugins
 from vde_nb.reviewing import Review, apply_reviews, without_reviews
 from vde_nb.settings import declarations, nearest
 
@@ -51,8 +51,6 @@ class Gallery:
         Which pairs are shown at first, one of :data:`FILTERS`.
     model
         The model of normality, or its file, where the run has none in its folder.
-    plugins
-        The plug-ins that are loaded, so that only those that are missing are told of.
 
     Attributes
     ----------
@@ -66,8 +64,6 @@ class Gallery:
         What was said about them, as it is on the disk.
     trouble
         Why reviews are not saved, in words; empty when they are.
-    notes
-        What there is to know about opening it, in words.
     token
         Stands for this run as it was opened here.
 
@@ -84,7 +80,6 @@ class Gallery:
         *,
         only: str = "all",
         model: Any = None,
-        plugins: Sequence[Plugin] = (),
     ) -> None:
         if only not in FILTERS:
             near = nearest(only, FILTERS) if isinstance(only, str) else ""
@@ -98,12 +93,12 @@ class Gallery:
             run = open_run(run)
         self.run = run
         self.folder = Path(run.folder)
-        self.notes: list[str] = []
+        self._notes: list[str] = []
         self.trouble = ""
         self.token = secrets.token_hex(4)
         self._only = only
-        self._plugins = frozenset(one.name for one in plugins)
         manifest = dict(run.manifest)
+        self._named, self._digests = manifest.get("plugins"), manifest.get("plugin_digests")
         self.base = Edits()
         self.choice = self._chosen(manifest, model)
         self._core: tuple[Any, Hashable, Hashable] | None = None
@@ -130,17 +125,10 @@ class Gallery:
         else:
             self.base = Edits(nudge=checked_nudge(nudge))
             if ignore:
-                self.notes.append(
+                self._notes.append(
                     "The run ignores a region given as a mask, which the panel does not: it may "
                     "find more than the run did."
                 )
-        missing = self._missing(manifest.get("plugins"))
-        if missing:
-            self.notes.append(
-                f"The run uses modules of its own (plugins: {missing}), which are not loaded from "
-                "here: name those you trust with vde.Panel(run=..., plugins=[...]), or anomaly "
-                "types may be called otherwise."
-            )
         if settings.get("model"):
             settings["model"] = self._model(model, settings["model"])
         method, preset = manifest.get("method"), manifest.get("preset", "default")
@@ -152,12 +140,41 @@ class Gallery:
                 f"{error} Give method= and settings of your own, or run it again."
             ) from error
 
-    def _missing(self, named: object) -> str:
-        """Plug-ins of the run that are not loaded; what a manifest says is only ever shown."""
-        names = map(str, named if isinstance(named, list) else [named] if named else [])
-        missing = [_short(name, "?") for name in names if name not in self._plugins]
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        return ", ".join(missing[:_NAMED]) + more
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to know about the run as it is opened here, in words."""
+        return (*self._notes, *self._of_plugins())
+
+    def _of_plugins(self) -> Iterator[str]:
+        """How plug-ins of the run and those that are loaded differ; none is loaded from here."""
+        named, digests, loaded = self._named, self._digests, loaded_plugins()
+        names = [*map(str, named if isinstance(named, list) else [named] if named else [])]
+        is_told = isinstance(digests, list) and len(digests) == len(names)
+        known = digests if isinstance(digests, list) and is_told else [""] * len(names)
+        missing = []
+        for name, digest in zip(names, known, strict=True):
+            if any(one.digest == digest if digest else one.name == name for one in loaded):
+                continue
+            other = any(one.name == name for one in loaded)
+            missing.append(
+                _short(name, "?") + (", of which another version is loaded" if other else "")
+            )
+        if missing:
+            yield (
+                f"The run uses modules of its own (plugins: {_listed(missing)}), which are not "
+                "loaded from here: name those you trust with vde.Panel(run=..., plugins=[...]), or "
+                "anomaly types may be called otherwise."
+            )
+        others = [
+            _short(one.name, "?")
+            for one in loaded
+            if (one.types or one.removed) and is_told and one.digest not in known
+        ]
+        if others:
+            yield (
+                f"Plug-ins are loaded that the run did not use ({_listed(others)}): anomaly types "
+                "may be called otherwise."
+            )
 
     def choice_with(
         self, method: str | None, preset: str | None, settings: Mapping[str, Any]
@@ -201,9 +218,9 @@ class Gallery:
             raise SettingError(f"The run {readable(str(self.folder))} holds no pairs yet.")
         total = len(self.run)
         if total > len(rows):
-            self.notes.append(f"These are the {len(rows)} worst of the {total} pairs of the run.")
+            self._notes.append(f"These are the {len(rows)} worst of the {total} pairs of the run.")
         if self.run.state != "finished":
-            self.notes.append(f"The run is not finished: {total} pairs so far.")
+            self._notes.append(f"The run is not finished: {total} pairs so far.")
         place = partial(located, root=root, bases=_bases(manifest, root))
         same = Counter(_called(row) for row in rows)
         model = self.choice.alone
@@ -249,7 +266,7 @@ class Gallery:
                 checked_nudge(review.edits.get("nudge", (0.0, 0.0))),
             )
         except SettingError as error:
-            self.notes.append(f"Prompts of {readable(pair.name)} were not taken over: {error}")
+            self._notes.append(f"Prompts of {readable(pair.name)} were not taken over: {error}")
             return
         pair.history.push(edits)
 
@@ -422,6 +439,11 @@ def _is_shown(pair: Pair, only: str) -> bool:
 
 def _called(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["name"], row["reference"], row["current"]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _short(path: str, default: str) -> str:

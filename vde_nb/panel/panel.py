@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Panel"]
 
 _UNSET: Any = object()
+#: What a pair was found with that no setting brings back: plug-ins of before.
+_OUTDATED = "other plug-ins"
 _EDITS = ("prompts", "ignore", "nudge")
 
 
@@ -131,7 +133,7 @@ class Panel(State):
             if any(one is not None for one in (reference, current, pairs, *edits)):
                 raise SettingError("Give run= alone, with root=, only= and settings: no pictures.")
             model = settings.pop("model", None)
-            gallery = _gallery_of(run, root, only=only, model=model, plugins=self._plugins)
+            gallery = _gallery_of(run, root, only=only, model=model)
             choice = gallery.choice_with(method, preset, settings)
             self._begin(choice, root)
             self._show_run(gallery, gallery.first)
@@ -312,7 +314,7 @@ class Panel(State):
         SettingError
             It is no run, or has settings that cannot be used; the panel stays as it is.
         """
-        gallery = _gallery_of(run, self._root, only=only, plugins=self._plugins)
+        gallery = _gallery_of(run, self._root, only=only)
 
         def apply() -> None:
             self._choice = gallery.choice
@@ -475,6 +477,10 @@ class Panel(State):
             self._plugins, self._plugin_names = loaded, names
             for pair in self._pairs:  # what the settings say is as before, what it means is not
                 pair.compared_with = None
+                if pair.found_with is not None:
+                    pair.found_with = _OUTDATED
+                if pair.scored_with is not None:
+                    pair.scored_with = _OUTDATED
             self._schedule()
 
         self._here_or_raise("loading plug-ins", apply)
@@ -637,7 +643,7 @@ class Panel(State):
         made = pair_list.listed_pairs(pairs) if pairs else []
         gallery = None
         if run is not None:
-            gallery = _gallery_of(run[0], self._root, plugins=self._plugins)
+            gallery = _gallery_of(run[0], self._root)
         for pair, edit in zip(made, edits, strict=True):
             pair.history = History(
                 Edits(
