@@ -501,6 +501,8 @@ def test_folders_are_matched_by_name(folders: Path) -> None:
     panel.close()
     with pytest.raises(vde.ImageError, match="matched by name"):
         Panel(folders / "reference", folders, **QUICK)
+    with pytest.raises(vde.ImageError, match="elsewhere is no folder: give two folders"):
+        Panel(folders / "reference", folders / "elsewhere", **QUICK)
 
 
 def test_moving_away_and_back_keeps_everything(folders: Path) -> None:

@@ -223,6 +223,24 @@ def test_plugins_of_a_run_are_told_by_what_is_in_them(
         vde.load_plugin(other).remove()
 
 
+def test_what_is_found_otherwise_for_lack_of_a_plugin_is_told_so(
+    site: Path, opened: Any, tmp_path: Path
+) -> None:
+    """And not that it was another machine's doing."""
+    mine = tmp_path / "mine.py"
+    mine.write_text("import vde_nb\nvde_nb.anomaly_type('burr')(lambda region: 1.0)\n")
+    path = site / "run/run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"plugins": ["mine.py"]}))
+    panel = opened()
+    goto(panel, "one.png")
+    known = panel._pair.known
+    known.row = {**known.row, "types": {"burr": known.row["anomalies"]}}
+    panel._done(panel._pair, panel.comparison, panel._request(panel._pair))
+    remark = panel._strip()["gallery"]["pair"]["remark"]
+    assert "found something else" in remark and "(plugins: mine.py)" in remark
+    assert "another kind of machine" not in remark
+
+
 # Pictures
 
 

@@ -656,3 +656,12 @@ def test_normality_takes_plugins_too(
     assert "--plugin" in capsys.readouterr().err
     assert main([*words, "--plugin", str(write(BURR))]) == 2  # there are no pictures
     assert "burr" in vde.anomaly_types()
+
+
+def test_a_run_without_the_plugin_that_was_loaded_before_is_told_what_to_name(
+    write: Write, files: list[str], tmp_path: Path
+) -> None:
+    path = write(BURR)
+    vde.compare(*files, method="hybrid", plugins=path)
+    with pytest.raises(SettingError, match=r"burr come from plug-ins .* plugins=\['.*burrs\.py'\]"):
+        vde.compare_many([tuple(files)], workers=1, out=tmp_path / "run", method="hybrid")

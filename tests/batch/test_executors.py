@@ -348,6 +348,15 @@ def test_a_second_ctrl_c_does_not_wait_for_a_worker(tmp_path: Path) -> None:
     assert manifest_of(tmp_path / "run")["state"] == "interrupted"
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Ctrl-C is listened to, also where a shell in the background has told not to."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_while_a_job_is_handed_over_does_not_lose_it() -> None:
     """Otherwise its worker writes files for a pair that has no row."""
 

@@ -33,7 +33,7 @@ from vde_nb.features import check_features
 from vde_nb.features.choosing import is_function
 from vde_nb.features.models import model_called
 from vde_nb.methods import default_method, get_method
-from vde_nb.plugins import absolute_plugins, load_plugin
+from vde_nb.plugins import absolute_plugins, load_plugin, loaded_plugins
 from vde_nb.segment import check_segmenter
 from vde_nb.segment.models import MODELS
 from vde_nb.settings import Settings, resolve
@@ -286,6 +286,13 @@ def make_plan(want: Wanted, home: Home, *, here: bool | None, several: bool = Fa
 def _check_known(want: Wanted, types: tuple[str, ...], function: str) -> None:
     """Refuse what workers would not know."""
     lacking = ""
+    files = sorted({one.source for one in loaded_plugins() if {*one.types} & {*types}})
+    if files:
+        raise SettingError(
+            f"The anomaly types {', '.join(types)} come from plug-ins that were loaded before, and "
+            f"workers would not know them: name those here, too, plugins={files!r}, or take them "
+            f"away with vde_nb.load_plugin({files[0]!r}).remove()."
+        )
     if types:
         lacking = f"the anomaly types {', '.join(types)}"
     elif function:

@@ -33,6 +33,9 @@ __all__ = ["FILTERS", "Gallery"]
 #: Which pairs may be shown at first; gallery_words.js has what they mean.
 FILTERS = ("all", "changed", "failing", "errors", "unreviewed")
 _MANIFEST, _MODEL = "run.json", "model.safetensors"
+_ELSEWHERE = (
+    "It was made with another version of vde-nb or of a library, or on another kind of machine."
+)
 #: Most plug-ins of a run that are named.
 _NAMED = 5
 _TABLES = (".csv", ".tsv", ".parquet", ".ndjson", ".jsonl")
@@ -144,6 +147,11 @@ class Gallery:
     def notes(self) -> tuple[str, ...]:
         """What there is to know about the run as it is opened here, in words."""
         return (*self._notes, *self._of_plugins())
+
+    @property
+    def why_otherwise(self) -> str:
+        """Why something else may be found here than by the run, with the same settings."""
+        return " ".join(self._of_plugins()) or _ELSEWHERE
 
     def _of_plugins(self) -> Iterator[str]:
         """How plug-ins of the run and those that are loaded differ; none is loaded from here."""

@@ -145,8 +145,11 @@ class Known:
         width = min(both.shape[1] // 2, max(1, round(both.shape[0] * size[0] / max(1, size[1]))))
         return np.ascontiguousarray(both[:, both.shape[1] - width :])
 
-    def compare(self, found: Comparison) -> None:
-        """Say in `differs` whether a comparison with the run's settings is what the run found."""
+    def compare(self, found: Comparison, why: str) -> None:
+        """Say in `differs` whether a comparison with the run's settings is what the run found.
+
+        `why` it may not be is told behind that.
+        """
         row = self.row
         if row["status"] == "error":
             self.differs = "The run failed at this pair; now it can be compared."
@@ -164,8 +167,7 @@ class Known:
             was = found_words(row["anomalies"], row["types"], row["change"], precise=same)
             self.differs = (
                 f"With the same settings the run found something else. The run: {was}; now: {now}. "
-                "It was made with another version of vde-nb or of a library, or on another kind "
-                "of machine."
+                f"{why}"
             )
 
     def facts(self) -> str:

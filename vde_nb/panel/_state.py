@@ -486,7 +486,7 @@ class State(traitlets.HasTraits):
         self._sweep.note(pair, comparison, request)
         gallery, known = self._gallery, pair.known
         if gallery is not None and known is not None and gallery.is_as_run(pair, request.choice):
-            known.compare(comparison)
+            known.compare(comparison, gallery.why_otherwise)
         if pair is self._pair:
             if not self._stays:
                 self._dismiss()

@@ -148,7 +148,7 @@ class Panel(State):
         made: list[Pair] = []
         if pairs is not None:
             made = pair_list.listed_pairs(pairs)
-        elif pair_list.is_folder(reference) and pair_list.is_folder(current):
+        elif current is not None and any(map(pair_list.is_folder, (reference, current))):
             made, _ = pair_list.folder_pairs(reference, current)
         elif reference is not None and current is None and choice.alone:
             # A model of normality brings the reference: what was given is to be judged.
