@@ -357,3 +357,10 @@ def test_reprs_are_short_and_stable() -> None:
     assert repr(pair) == "SamplePair('wall', 800×600, changes: crack, missing_part, stain)"
     assert repr(pair.truth) == "Truth(crack, missing_part, stain)"
     assert repr(pair.truth.regions[0]).startswith("TruthRegion('crack', box=(")
+
+
+def test_a_notebook_shows_what_each_sample_is() -> None:
+    shown = samples.list()._repr_html_()  # type: ignore[attr-defined]
+    assert "<td" in shown
+    for name in NAMES:
+        assert name in shown and load(name).description.partition("'")[0] in shown

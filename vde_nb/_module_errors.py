@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vde_nb._lessons import lesson
 from vde_nb.errors import SettingError
 
 __all__ = ["told"]
@@ -58,4 +59,6 @@ def _remedy(name: str, source: str, error: BaseException) -> str:
         return "Mend it there and load it again."
     if not source.endswith(".py") and Path(f"{source}.py").is_file():
         return f"Did you mean the file {name}.py? A file is named with its ending."
-    return "Give the name of a module that Python finds, or the path of a .py file."
+    return (
+        f"Give the name of a module that Python finds, or the path of a .py file.{lesson('types')}"
+    )

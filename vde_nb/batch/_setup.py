@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from vde_nb._learned import model_of, named
+from vde_nb._lessons import lesson
 from vde_nb._png import png
 from vde_nb._version import __version__
 from vde_nb._write import expand, write_atomically
@@ -310,5 +311,5 @@ def _check_known(want: Wanted, types: tuple[str, ...], function: str) -> None:
             f"{lacking[0].upper()}{lacking[1:]}: registered in this process only, so that workers "
             "would not know. Put what registers it into a module and name that with "
             "plugins=[...], or stay in this process with workers=0 or "
-            "executor=ThreadPoolExecutor()."
+            f"executor=ThreadPoolExecutor().{lesson('runs')}"
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from vde_nb._lessons import lesson
 from vde_nb.classify._region import Region
 from vde_nb.classify._rules import BUILT_IN
 from vde_nb.errors import SettingError, VdeError
@@ -149,7 +150,7 @@ def _confidence(name: str, rule: Rule, region: Region) -> float:
     except Exception as error:
         raise VdeError(
             f"{where} failed on the region at {region.box}: {type(error).__name__}: {error}. "
-            f"Mend it and register it again, or remove_anomaly_type({name!r})."
+            f"Mend it and register it again, or remove_anomaly_type({name!r}).{lesson('types')}"
         ) from error
     if isinstance(value, (bool, int, float, np.floating, np.integer, np.bool_)):
         number = float(value)

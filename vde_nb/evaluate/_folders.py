@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vde_nb._decode import ENDINGS
+from vde_nb._lessons import lesson
 from vde_nb.errors import SettingError
 from vde_nb.evaluate._truth import GroundTruth, LabelledPair, TrueRegion, of_mask
 from vde_nb.images import load
@@ -53,7 +54,7 @@ def load_masks(folder: str | os.PathLike[str]) -> list[LabelledPair]:
     if lacking := [name for name in parts if not (root / name).is_dir()]:
         raise SettingError(
             f"{root} lacks the folder {', '.join(lacking)}: pictures are looked for in its folders "
-            f"{', '.join(parts)}, under the same names."
+            f"{', '.join(parts)}, under the same names.{lesson('labels')}"
         )
     files = {name: _by_stem(root / name) for name in parts}
     for name, there in files.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vde_nb._extras import absent
+from vde_nb._lessons import lesson
 from vde_nb.errors import MissingExtraError, SettingError, WeightsError
 from vde_nb.features import _user
 from vde_nb.features._user import Describe
@@ -137,7 +138,7 @@ def check_features(name: str, *, installed: bool = False) -> str:
         hint = f" Did you mean {close}?" if close else ""
         raise SettingError(
             f"There are no features {name!r}: {', '.join(known)}, or timm: and the name of one of "
-            f"its models.{hint}"
+            f"its models.{hint}{lesson('features')}"
         )
     if installed:
         missing = _missing(model)

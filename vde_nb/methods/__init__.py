@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vde_nb._lessons import lesson
 from vde_nb.errors import SettingError
 from vde_nb.methods import ensemble, hybrid, multi_fusion, normality, robust, semantic
 from vde_nb.methods.base import Finding, Method, Prepared
@@ -35,4 +36,6 @@ def get_method(name: str) -> Method:
     except (KeyError, TypeError):
         close = nearest(name, METHODS)
         hint = f" Did you mean {close}?" if close else ""
-        raise SettingError(f"There is no method {name!r}: {', '.join(METHODS)}.{hint}") from None
+        raise SettingError(
+            f"There is no method {name!r}: {', '.join(METHODS)}.{hint}{lesson('methods')}"
+        ) from None

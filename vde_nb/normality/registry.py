@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vde_nb._lessons import lesson
 from vde_nb.errors import SettingError
 from vde_nb.settings import nearest
 
@@ -34,7 +35,7 @@ _pinned: ContextVar[tuple[str, Normality] | None] = ContextVar("vde_nb_model", d
 
 _NONE = (
     "method='normality' needs a model: vde_nb.Normality.fit(normal pictures), or the path of a "
-    "saved one."
+    f"saved one.{lesson('normality')}"
 )
 
 

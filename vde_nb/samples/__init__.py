@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .._table import Table
 from ..errors import SettingError
 from . import _aerial, _board, _label, _shelf, _tyre, _wall
 from ._events import Layer, SampleEvent, painted, staged
@@ -62,9 +63,19 @@ _SCENES: dict[str, Scene | Screen] = {
 }
 
 
+class _Names(tuple[str, ...]):
+    """Names of samples; a notebook shows what each is."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        rows = [{"name": name, "what": _SCENES[name].description} for name in self]
+        return Table(rows)._repr_html_()
+
+
 def list() -> tuple[str, ...]:
-    """Names of the bundled samples, for `load`."""
-    return tuple(_SCENES)
+    """Names of the bundled samples, for `load`; a notebook shows a table of what they are."""
+    return _Names(_SCENES)
 
 
 def load(

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vde_nb._extras import absent
+from vde_nb._lessons import lesson
 from vde_nb.errors import MissingExtraError, SettingError, WeightsError
 from vde_nb.segment.base import Segmenter
 from vde_nb.segment.graphcut import GraphCut
@@ -146,7 +147,9 @@ def check_segmenter(name: str, *, installed: bool = False) -> str:
     if name not in known:
         close = nearest(name, known)
         hint = f" Did you mean {close}?" if close else ""
-        raise SettingError(f"There is no segmenter {name!r}: {', '.join(known)}.{hint}")
+        raise SettingError(
+            f"There is no segmenter {name!r}: {', '.join(known)}.{hint}{lesson('models')}"
+        )
     if installed and name in MODELS:
         missing = _missing(MODELS[name])
         if missing:
