@@ -8,7 +8,7 @@ region are handed on as point prompts.
 
 With ``fuse="fast-and-deep"`` the robust method is asked too, and what either finds is put to both:
 to the pixels, and to the features without what light can change, where they can do without. A
-change of something that is there shows in both; what shows in one only, such as a shadow or a
+change of something that is there shows in both; what does not show in both, such as a shadow or a
 reflection, is called environmental, and kept.
 """
 

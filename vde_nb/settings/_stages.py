@@ -188,7 +188,7 @@ class DifferenceSettings(StageSettings):
     )
     fuse: str = setting(
         "off",
-        "'fast-and-deep' also asks the robust method: what only one of the two confirms is called "
+        "'fast-and-deep' also asks the robust method: what the two do not both confirm is called "
         "environmental (shadow, reflection; grey stains may be), and kept.",
         choices=("off", "fast-and-deep"),
         on="fast-and-deep",
