@@ -61,8 +61,7 @@ def put(wanted: Entries) -> None:
         if function is None:
             _user.functions_without(name)
         else:
-            with _user._lock:
-                _user._functions[name] = function
+            _user.put_function(function)
     models: tuple[tuple[str, dict[str, Any]], ...] = (
         (FEATURE_MODEL, FEATURE_MODELS),
         (MODEL, MODELS),

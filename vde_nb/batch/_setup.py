@@ -287,12 +287,14 @@ def make_plan(want: Wanted, home: Home, *, here: bool | None, several: bool = Fa
 def _check_known(want: Wanted, types: tuple[str, ...], function: str) -> None:
     """Refuse what workers would not know."""
     lacking = ""
-    files = sorted({one.source for one in loaded_plugins() if {*one.types} & {*types}})
-    if files:
+    plugins = [one for one in loaded_plugins() if {*one.types} & {*types}]
+    theirs = [name for name in types if any(name in one.types for one in plugins)]
+    if theirs:
+        files = [one.source for one in plugins]
         raise SettingError(
-            f"The anomaly types {', '.join(types)} come from plug-ins that were loaded before, and "
-            f"workers would not know them: name those here, too, plugins={files!r}, or take them "
-            f"away with vde_nb.load_plugin({files[0]!r}).remove()."
+            f"The anomaly types {', '.join(theirs)} come from plug-ins that were loaded before, "
+            f"and workers would not know them: name those here, too, plugins={files!r}, or take "
+            f"them away with vde_nb.load_plugin({files[0]!r}).remove()."
         )
     if types:
         lacking = f"the anomaly types {', '.join(types)}"

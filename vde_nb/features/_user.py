@@ -222,6 +222,12 @@ def checked_name(name: Any, taken: tuple[str, ...]) -> str:
     return name
 
 
+def put_function(function: Function) -> None:
+    """Register a function as it was registered before."""
+    with _lock:
+        _functions[function.name] = function
+
+
 def functions_without(name: str) -> None:
     """Forget the function of that name, if there is one: something else has it now."""
     with _lock:

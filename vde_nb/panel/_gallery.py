@@ -76,14 +76,7 @@ class Gallery:
         It is no run, holds no pairs, or settings that are none here.
     """
 
-    def __init__(
-        self,
-        run: Any,
-        root: Root,
-        *,
-        only: str = "all",
-        model: Any = None,
-    ) -> None:
+    def __init__(self, run: Any, root: Root, *, only: str = "all", model: Any = None) -> None:
         if only not in FILTERS:
             near = nearest(only, FILTERS) if isinstance(only, str) else ""
             raise SettingError(

@@ -132,8 +132,7 @@ class Panel(State):
             edits = (ignore, prompts, reviews, settings.get("nudge"))
             if any(one is not None for one in (reference, current, pairs, *edits)):
                 raise SettingError("Give run= alone, with root=, only= and settings: no pictures.")
-            model = settings.pop("model", None)
-            gallery = _gallery_of(run, root, only=only, model=model)
+            gallery = _gallery_of(run, root, only=only, model=settings.pop("model", None))
             choice = gallery.choice_with(method, preset, settings)
             self._begin(choice, root)
             self._show_run(gallery, gallery.first)
