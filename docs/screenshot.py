@@ -24,6 +24,7 @@ CELL = 'import vde_nb as vde\n\npanel = vde.Panel("golden.png", "today.png")\npa
 WIDTH, HEIGHT = 1240, 1600
 #: Pixels of the picture per pixel of the page: sharp on most screens, and small enough to load.
 SCALE = 1.5
+STYLE = ".jp-cell-toolbar { display: none }"
 #: Space around the cell, in pixels of the page.
 MARGIN = 4
 
@@ -51,7 +52,7 @@ def take(folder: Path) -> None:
         panel.click(x + w // 2, y + h // 2)  # a selected region shows its row, too
         panel.settle()
         page.mouse.move(1, 1)
-        page.add_style_tag(content=".jp-cell-toolbar { display: none }")
+        page.add_style_tag(content=STYLE)
         page.evaluate("document.activeElement?.blur()")
         page.wait_for_timeout(500)
         first = page.locator(".jp-InputPrompt").first.bounding_box()  # right of Lab's own bars

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,6 +207,71 @@ def test_a_rule_that_raises_is_told_with_its_name_and_place() -> None:
     anomaly_type("broken")(lambda one: 1 / 0)
     with pytest.raises(VdeError, match=r"'broken' failed on the region at \(5, 10, 30, 20\): Zero"):
         classify(region(), "rules")
+
+
+def failing(text: str, name: str) -> str:
+    """What is said of a rule that is written in the file, or the cell, of that name."""
+    space: dict[str, Any] = {"functools": functools}
+    exec(compile(text, name, "exec"), space)
+    anomaly_type("broken")(space["rule"])
+    with pytest.raises(VdeError) as error:
+        classify(region(), "rules")
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("/home/me/burrs.py", "(burrs.py, line 2)."),
+        ("/tmp/ipykernel_123/456789.py", "(line 2 of its cell)."),
+        (r"C:\Users\me\AppData\Local\Temp\ipykernel_123\456789.py", "(line 2 of its cell)."),
+        ("/tmp/xpython_12/34.py", "(line 2 of its cell)."),
+        ("<ipython-input-3-0a1b2c3d4e5f>", "(line 2 of its cell)."),
+        ("/tmp/ipython-input-3-4123.py", "(line 2 of its cell)."),
+        ("<stdin>", "(line 2)."),
+    ],
+)
+def test_a_rule_that_raises_is_told_with_its_line(name: str, said: str) -> None:
+    told = failing("def rule(region):\n    return 1 / 0\n", name)
+    assert f"ZeroDivisionError: division by zero {said} Mend it" in told
+
+
+HELPED = """
+def helper(region):
+    return {}[region.area]
+
+@functools.lru_cache
+def deep(region):
+    return helper(region)
+
+class Rule:
+    def __call__(self, region):
+        return deep(region)
+
+    def method(self, region):
+        return deep(region)
+
+def two(number, region):
+    return deep(region)
+"""
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["Rule()", "Rule().method", "functools.partial(two, 3)", "deep", "lambda one: deep(one)"],
+)
+def test_the_line_is_the_innermost_one_of_the_rules_own_file(last: str) -> None:
+    assert "(burrs.py, line 3). Mend it" in failing(f"{HELPED}rule = {last}\n", "burrs.py")
+
+
+def test_a_rule_that_fails_within_another_file_is_told_where_it_calls_that() -> None:
+    text = "import json\n\ndef rule(region):\n    return json.loads('{')\n"
+    assert "(burrs.py, line 4). Mend it" in failing(text, "burrs.py")
+
+
+def test_a_rule_without_lines_is_told_without() -> None:
+    told = failing("rule = len\n", "burrs.py")
+    assert "has no len(). Mend it" in told
 
 
 @pytest.mark.parametrize("name", ["", "two words", "<b>", "x" * 65, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -18,11 +19,17 @@ PAGES = [
     "SECURITY.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 ]
+NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("*.ipynb"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 
 def text_of(page: str) -> str:
-    return (ROOT / page).read_text(encoding="utf-8")
+    """What a page says; of a notebook the text between its cells of code."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if not page.endswith(".ipynb"):
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(one["source"]) for one in cells if one["cell_type"] == "markdown")
 
 
 def anchors(page: Path) -> set[str]:
@@ -54,8 +61,10 @@ def test_the_readme_lists_every_notebook_once() -> None:
     assert listed == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS])
 def test_examples_are_python_and_name_what_exists(page: str) -> None:
+    spoken = set(re.findall(r"`vde\.(\w+)", text_of(page)))
+    assert {name for name in spoken if not hasattr(vde, name)} == set()
     for code in blocks(page, "python"):
         tree = ast.parse(code)
         named = {
@@ -68,10 +77,11 @@ def test_examples_are_python_and_name_what_exists(page: str) -> None:
         assert {name for name in named if not hasattr(vde, name)} == set()
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS])
 def test_commands_are_commands(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = "".join(blocks(page, "console")).splitlines()
     named = {tuple(line.split()[2:3]) for line in lines if line.startswith("$ vde-nb ")}
+    named |= {(name,) for name in re.findall(r"`vde-nb (\w+)", text_of(page))}
     for command in sorted(named):
         assert main([*command, "--help"]) == 0
         assert f"usage: vde-nb {' '.join(command)}" in capsys.readouterr().out

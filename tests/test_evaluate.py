@@ -300,6 +300,24 @@ def test_a_report_is_drawn_whatever_it_knows(full):
     assert len(evaluate(pairs, lambda *_: found).plot()._repr_png_()) > 10_000
 
 
+def test_the_table_of_types_counts_what_was_matched_whatever_it_is_called() -> None:
+    crack, stain = region("crack", (10, 10, 30, 4)), region("stain", (60, 30, 30, 30))
+    answer = shown(boxes=(stain.box,), types=("spot",))
+    report = evaluate([(picture(), picture(), truth(crack, stain))], lambda *_: answer)
+    counted = [(row["type"], row["true"], row["matched"]) for row in report.type_table]
+    assert counted == [("crack", 1, 0), ("stain", 1, 1)]
+
+
+def test_a_plot_without_a_sweep_leaves_no_place_empty() -> None:
+    stain = region("stain", (60, 30, 30, 30))
+    pairs = [(picture(), picture(stain.box), truth(stain))]
+    alone = evaluate(pairs, "hybrid", segmenter="none").plot()
+    swept = evaluate(pairs, "hybrid", segmenter="none", sweep=(20, 60)).plot()
+    titles = ["Pixels of the heatmap", "Types", "True type and the type given"]
+    assert [axes.get_title() for axes in alone.axes] == titles
+    assert [axes.get_title() for axes in swept.axes] == [*titles, "Boxes by threshold"]
+
+
 # What does not fit
 
 
@@ -437,7 +455,7 @@ def test_a_damaged_line_is_named_with_its_file(tmp_path, line, said):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SettingError, match="nowhere is no folder"):
+    with pytest.raises(SettingError, match=r"There is no folder .*nowhere"):
         load_deeppcb(tmp_path / "nowhere")
     with pytest.raises(SettingError, match=r"no pairs\.txt"):
         load_deeppcb(tmp_path)
@@ -711,6 +729,9 @@ def test_mistakes_are_drawn_some_of_each_kind() -> None:
     assert titles[0].startswith("missed") and titles[1].startswith("false alarm")
     assert figure._suptitle.get_text() == "<lambda>: 1 missed, 6 made up"
     assert figure._repr_png_().startswith(b"\x89PNG")
+    shares = [axes.get_position().width for axes in figure.axes if axes.get_title()]
+    assert min(shares) > 0.4  # two in a row: letters that a classroom can read
+    assert min(axes.title.get_fontsize() for axes in figure.axes) >= 11
     alone = report.plot_mistakes("missed")
     assert sum(bool(axes.get_title()) for axes in alone.axes) == 1
 

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vde_nb import _cli_weights
+from vde_nb.compare import compare
 from vde_nb.errors import MissingExtraError, SettingError, WeightsError
 from vde_nb.features import (
     PatchFeatures,
@@ -529,3 +530,12 @@ def test_a_zoom_that_is_given_is_kept_or_refused() -> None:
     assert made.cell == (7.0, 7.0) and made.size == (2000, 2000)
     with pytest.raises(SettingError, match=f"more than {MOST_TILES} tiles"):
         plan(6000, 6000, 14, 8.0)
+
+
+def test_a_function_that_raises_is_told_with_its_line() -> None:
+    def describe(image: np.ndarray) -> np.ndarray:
+        return image[0, 0, 9]
+
+    picture = np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(SettingError, match=r"raised IndexError: .*\(test_features\.py, line \d+\)"):
+        compare(picture, picture + 9, method="semantic", features=describe)

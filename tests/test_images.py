@@ -686,7 +686,7 @@ def test_a_missing_file_is_an_error_that_suggests_what_is_there(tmp_path: Path) 
         load(tmp_path / "img_0001.jpg")
     with pytest.raises(ImageError, match=r"does not exist$"):
         load(tmp_path / "qqqqqq")
-    with pytest.raises(ImageError, match="nor does the folder"):
+    with pytest.raises(ImageError, match="nor is there a folder"):
         load(tmp_path / "nowhere" / "a.png")
 
 

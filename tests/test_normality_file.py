@@ -248,7 +248,7 @@ def test_a_foreign_file_is_told(content: bytes, said: str, tmp_path: Path) -> No
 
 
 def test_no_file_and_a_folder_are_told(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="no such file"):
+    with pytest.raises(WeightsError, match="does not exist"):
         load(tmp_path / "none")
     with pytest.raises(WeightsError, match=r"folder|directory"):
         load(tmp_path)

@@ -39,6 +39,16 @@ def test_a_series_is_the_same_every_time_in_whatever_order_it_is_looked_at(wall)
     assert (other.frames[3] != wall.frames[3]).any()
 
 
+def test_a_grey_level_here_and_there_is_no_other_series(coins):
+    slightly = coins.copy()
+    slightly[20::60, 20::60] ^= 1
+    first, other = samples.series(coins), samples.series(slightly)
+    assert (first.reference != other.reference).any()
+    assert [(event.type, event.story, event.visits, event.box) for event in first.events] == [
+        (event.type, event.story, event.visits, event.box) for event in other.events
+    ]
+
+
 def test_the_scene_is_the_one_of_the_pair(wall):
     pair = samples.load("wall")
     assert (wall.reference == pair.reference).all()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from vde_nb import samples
 from vde_nb.errors import ImageError, SettingError
+from vde_nb.samples._content import content_of
 from vde_nb.samples._defects import KINDS
 from vde_nb.samples._nuisances import LIMITS, disturb, scaled, usual
 
@@ -79,7 +83,7 @@ def test_a_crack_is_dark_and_thin_and_a_scratch_bright(coffee):
 
 
 def test_below_a_stain_the_texture_can_still_be_seen(coffee):
-    pair = samples.stress(coffee, 3, defects="stain", count=1, nuisances="none")
+    pair = samples.stress(coffee, 5, defects="stain", count=1, nuisances="none")
     inner = cv2.erode(pair.truth.mask.view(np.uint8), np.ones((9, 9), np.uint8)) > 0
     fine = [
         (view := image.astype(np.float32).mean(axis=2)) - cv2.GaussianBlur(view, (0, 0), 2)
@@ -118,6 +122,107 @@ def test_the_same_arguments_give_the_same_bytes(coffee):
     assert first.current.tobytes() == again.current.tobytes()
     assert first.truth.mask.tobytes() == again.truth.mask.tobytes()
     assert first.current.tobytes() != other.current.tobytes()
+
+
+def slightly_other(picture: np.ndarray, share: float) -> np.ndarray:
+    """A picture with a grey level more or less in a share of its values."""
+    rng = np.random.default_rng(1)
+    step = rng.choice([-1, 1], picture.shape) * (rng.random(picture.shape) < share)
+    return np.clip(picture + step, 0, 255).astype(np.uint8)
+
+
+def test_one_seed_is_another_defect_in_another_picture(coins, coffee):
+    # one size, so that the same place would be possible
+    pictures = [coins[:300, :384], coffee[:300, :384], coffee[100:400, 100:484]]
+    regions = [samples.stress(one, 7, defects="stain").truth.regions for one in pictures]
+    assert len({str(one) for one in regions}) == 3
+    grain = [samples.stress(one, 2).current.astype(int) - one for one in pictures]
+    assert (grain[0] != grain[1]).any() and (grain[1] != grain[2]).any()
+
+
+@pytest.mark.parametrize("kind", ["crack", "scratch", "stain"])
+def test_a_grey_level_here_and_there_makes_no_other_defect(kind, coffee):
+    for seed in (1, 2, 3):
+        first, other = (
+            samples.stress(one, seed, defects=kind, count=1, nuisances="none").truth.mask
+            for one in (coffee, slightly_other(coffee, 0.001))
+        )
+        # pixels at the rim of the mask may come and go
+        assert (first & other).sum() > 0.97 * (first | other).sum()
+
+
+def test_what_a_picture_shows_is_told_from_its_parts_and_not_from_every_pixel(coins, coffee):
+    pictures = [coins, coffee, *(samples.load(name).reference for name in ("wall", "label"))]
+    assert len({content_of(one) for one in pictures}) == len(pictures)
+    for one in pictures:
+        assert content_of(one) == content_of(slightly_other(one, 0.05))
+    assert content_of(coffee) != content_of(coffee[::-1])
+    assert content_of(coffee) != content_of(coffee[:-1])
+
+
+def test_flat_and_drawn_pictures_do_not_lie_on_a_step_of_what_is_told_from_them():
+    for level in range(256):
+        flat = np.full((99, 120, 3), level, np.uint8)
+        other = flat.copy()
+        other[::3, ::3] ^= 1  # a third, a half and a quarter of a level beside a whole one
+        halved, quartered = (np.where(np.arange(120)[:, None] % n, flat, 0) for n in (2, 4))
+        for drawn in (flat, other, halved, quartered):
+            drawn = drawn.astype(np.uint8)
+            assert content_of(drawn) == content_of(slightly_other(drawn, 0.02))
+
+
+def test_content_takes_the_place_of_what_the_picture_shows(coffee):
+    usual, said = samples.stress(coffee, 7), samples.stress(coffee, 7, content=content_of(coffee))
+    assert (usual.current == said.current).all() and (usual.truth.mask == said.truth.mask).all()
+    five, again, six = (samples.stress(coffee, 7, content=number) for number in (5, 5, 6))
+    assert (five.current == again.current).all()
+    assert (five.current != six.current).any() and (five.current != usual.current).any()
+    # one number, two pictures: the same noise
+    grain = [
+        samples.stress(
+            np.full((120, 120, 3), level, np.uint8), 0, nuisances={"noise": 3}, content=5
+        ).current.astype(int)
+        - level
+        for level in (90, 160)
+    ]
+    assert (grain[0] == grain[1]).all()
+
+
+_DRAWN = """
+import hashlib
+import cv2, numpy as np
+from vde_nb import samples
+rng = np.random.default_rng(1)
+soft = cv2.GaussianBlur(rng.random((300, 300), np.float32), (0, 0), 1.3)
+print(hashlib.sha256(soft.tobytes()).hexdigest())
+for name in ("wall", "label"):
+    picture = samples.load(name).reference
+    for kind in ("missing", "stain"):
+        print(samples.stress(picture, 7, defects=kind, count=1).truth.regions)
+    print(samples.stress(picture, 1).truth.regions)
+print([(event.type, event.box) for event in samples.series("label").events])
+"""
+
+
+def test_a_processor_without_the_newest_instructions_draws_the_same_defects():
+    # "SSE SSE2 *AVX *AVX2 *AVX512-SKX?": * was compiled apart and may be left out, ? is not there
+    line = cv2.getCPUFeaturesLine().split()
+    apart = [name[1:] for name in line if name.startswith("*") and not name.endswith("?")]
+    if not apart:
+        pytest.skip("this OpenCV has one set of instructions only")
+    first, other = (
+        subprocess.run(
+            [sys.executable, "-c", _DRAWN],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "OPENCV_CPU_DISABLE": disabled},
+        ).stdout.splitlines()
+        for disabled in ("", ",".join(apart))
+    )
+    if first[0] == other[0]:
+        pytest.skip("OPENCV_CPU_DISABLE changes nothing here")
+    assert len(first) == 8 and first[1:] == other[1:]
 
 
 def test_the_picture_handed_over_is_left_alone(coffee):
@@ -209,6 +314,9 @@ def test_the_usual_mix_always_has_what_every_camera_has():
         ({"count": 0}, "count must be"),
         ({"count": 2.5}, "count must be"),
         ({"strength": 7}, "strength must be"),
+        ({"content": -1}, "content must be a whole number, 0 or more, not -1"),
+        ({"content": 0.5}, "content must be"),
+        ({"content": True}, "content must be"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_would_be_right(options, said, coffee):

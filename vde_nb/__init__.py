@@ -1,4 +1,4 @@
-"""vde-nb: compare a reference picture with a current one; find, outline, name, grade changes.
+"""Compare a reference picture with a current one: find, outline, name and grade what changed.
 
 >>> import vde_nb as vde
 >>> pair = vde.samples.load("tyre")
@@ -6,11 +6,42 @@
 >>> len(result.anomalies) == len(pair.truth.regions)
 True
 
-Start with :func:`compare`. :func:`methods`, :func:`segmenters` and :func:`features` list what
-there is to choose from, :mod:`vde_nb.samples` has pictures to try it on, :func:`anomaly_type` adds
-a type of yours, :func:`load_plugin` loads such types from a file, :func:`evaluate` measures how
-much of what changed is found, :class:`Normality` learns from pictures of a scene how it may look,
-and :func:`compare_many` compares thousands of pairs.
+A tour, in the order that most people take; ``help(vde.compare)`` and so on
+say the rest::
+
+     1. result = vde.compare("golden.png", "today.png")
+        What changed: a vde.Comparison. Also of bytes, arrays, PIL pictures.
+     2. result, result.anomalies, result.plot(), result.explain()
+        Look: a vde.Anomaly has box, type, severity, score, mask, evidence.
+     3. result.again(threshold=60)
+        Computes what depends on it, no more; result.settings: vde.Settings.
+     4. result.save("out"), .to_json(), .to_coco(), .to_csv(), .to_html()
+        Pictures, results.json, COCO, a table, a page for the browser.
+     5. vde.Panel("golden.png", "today.png")
+        The same by hand, in a notebook cell: wipe, mark, review. In code:
+        result.prompted([vde.Prompt(...)]), .reviewed([vde.Review(...)]).
+     6. run = vde.compare_many(("golden/", "today/"), out="run")
+        Thousands of pairs, on all processors; vde.open_run("run") reads it.
+     7. model = vde.Normality.fit("good/")
+        Learn from many pictures what may vary; model.compare(), .series().
+     8. @vde.anomaly_type("burr")
+        A type of yours; vde.load_plugin("burrs.py") loads it from a file.
+     9. report = vde.evaluate(vde.load_masks("labelled/"))
+        How much is found; report.plot_mistakes() shows what is not. Also
+        vde.load_coco, vde.load_deeppcb; vde.compare_methods for several.
+    10. vde.methods(), .segmenters(), .features(), .anomaly_types()
+        What there is; vde.samples.list() names pictures with known changes.
+
+The repository's folder ``notebooks`` shows each step at work, beginning with
+``01_quickstart.ipynb``.
+
+Less often needed: ``vde.load_pair`` reads two pictures into a
+``vde.ImagePair``, ``vde.predictor`` is a trained model by itself,
+``vde.add_model`` and ``vde.add_features`` add models and features of yours;
+``remove_model``, ``remove_features``, ``remove_anomaly_type`` and
+``reset_anomaly_types`` take away what was added. Every error that vde-nb raises
+on purpose is a ``vde.VdeError``: ``ImageError``, ``SettingError``,
+``OutputError``, ``MissingExtraError`` or ``WeightsError``.
 """
 
 import importlib
@@ -41,7 +72,7 @@ from vde_nb.plugins import load_plugin
 from vde_nb.reviewing import Review
 from vde_nb.segment import Prompt, predictor
 from vde_nb.segment.models import add_model, remove_model
-from vde_nb.settings import Settings
+from vde_nb.settings import Settings, nearest
 
 # Only what stands here is public; `compare`, `evaluate` and `methods` are the functions, although
 # modules of these names exist: they are imported above, before the functions take the names.
@@ -96,7 +127,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("vde_nb.panel").Panel
     if name in ("compare_many", "open_run"):  # runs need what one comparison does without
         return getattr(importlib.import_module("vde_nb.batch"), name)
-    raise AttributeError(f"module 'vde_nb' has no attribute {name!r}")
+    close = nearest(name, __all__)
+    hint = f". Did you mean {close}?" if close else ""
+    raise AttributeError(f"module 'vde_nb' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

@@ -37,6 +37,7 @@ __all__ = [
 _WORDS = (
     (r"\b(?:as|for|with) out=(?!\w)", "with --out"),
     (r"\bresume=False\b", "--no-resume"),
+    (r"\bpass reference=,", "give --reference,"),
     (r"\bplugins=\[\.\.\.\]", "--plugin"),
     (r"\bignore= (?=has|holds)", "--ignore "),
     (r"\bplugins: (?=.* cannot be imported)", "--plugin "),

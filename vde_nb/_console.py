@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TextIO
 
-__all__ = ["safe", "say"]
+__all__ = ["safe", "say", "shell_word"]
 
 
 def say(text: str, *, to: TextIO | None = None, end: str = "\n") -> None:
@@ -33,3 +33,15 @@ def safe(text: object, keep: str = "") -> str:
         one if one.isprintable() or one in keep else one.encode("unicode_escape").decode()
         for one in str(text)
     )
+
+
+def shell_word(text: object) -> str:
+    """Write a word of a command as a shell reads it, with escapes as :func:`safe` makes them.
+
+    >>> print(shell_word("today.png"), shell_word("it's.png"))
+    today.png 'it'"'"'s.png'
+    """
+    import shlex  # only where commands are told
+
+    told = safe(text)
+    return f'"{told}"' if os.name == "nt" and " " in told else shlex.quote(told)

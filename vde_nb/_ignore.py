@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from vde_nb._lessons import lesson
 from vde_nb.errors import SettingError
 from vde_nb.images import Box
 from vde_nb.stages import Staged
@@ -51,6 +52,7 @@ def ignore_mask(ignore: Ignore, shape: tuple[int, int]) -> Staged[npt.NDArray[np
             raise SettingError(
                 f"ignore= has {ignore.shape[1]} \u00d7 {ignore.shape[0]} pixels, the reference "
                 f"{shape[1]} \u00d7 {shape[0]}: a mask must have the reference's size."
+                f"{lesson('ignore')}"
             )
         mask = ignore.copy()
     else:
@@ -91,5 +93,6 @@ def _box(box: object) -> tuple[int, int, int, int]:
         raise SettingError(
             f"ignore= holds {box!r}; needed are boxes (x, y, w, h) in pixels with a width and a "
             "height, as [(10, 20, 100, 50)], or a boolean mask of the reference's size."
+            f"{lesson('ignore')}"
         )
     return x, y, w, h

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import inspect
+import os
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from vde_nb._lessons import lesson
+from vde_nb._paths import ended, missing, shown
 from vde_nb.errors import SettingError
 
-__all__ = ["told"]
+__all__ = ["failed_at", "told"]
+
+#: What the code of a notebook's cell is called: by ipykernel, by IPython elsewhere and by Xeus.
+_CELL = re.compile(r"(?:ipykernel_\d+|xpython_\d+)[\\/]\d+\.py$|<?ipython-input-")
 
 
 @contextmanager
@@ -20,6 +29,11 @@ def told(name: str, source: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
+        if source.endswith(".py") and not os.path.lexists(source):
+            raise SettingError(
+                f"plugins: {shown(name)} cannot be imported: "
+                f"{ended(f'there is no such file{missing(name)}')} {_remedy(name, source, error)}"
+            ) from error
         said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")
         if isinstance(error, SystemExit):
             said = "it ends the program (SystemExit)"
@@ -45,12 +59,60 @@ def _place(error: BaseException, source: str) -> str:
         path = path or (spec.origin if spec is not None and spec.origin else "")
     if isinstance(error, SyntaxError) and error.filename == path:
         return f"{Path(path).name}, line {error.lineno}"
+    line = _line(error, path)
+    return f"{Path(path).name}, line {line}" if line else ""
+
+
+def _line(error: BaseException, path: str) -> int:
+    """The innermost line of a file that an error went through; 0 where it did not."""
     line, frame = 0, error.__traceback__
     while frame is not None:
         if path and frame.tb_frame.f_code.co_filename == path:
             line = frame.tb_lineno
         frame = frame.tb_next
-    return f"{Path(path).name}, line {line}" if line else ""
+    return line
+
+
+def failed_at(error: BaseException, function: Callable[..., Any]) -> str:
+    """Where in the file, or in the notebook's cell, of a function it failed, in words.
+
+    Parameters
+    ----------
+    error
+        What the function raised.
+    function
+        A function, a method, a part of one, or an object that can be called.
+
+    Returns
+    -------
+    str
+        Such as ``"burrs.py, line 7"``: the innermost line of that file, which may be one of a
+        helper that the function called. Empty where the function is not written in Python.
+
+    Examples
+    --------
+    >>> def rule(region):
+    ...     return 1 / 0
+    >>> try:
+    ...     rule(None)
+    ... except ZeroDivisionError as error:
+    ...     failed_at(error, rule)
+    'line 2'
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    with suppress(ValueError):  # it wraps itself
+        function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        code = getattr(inspect.getattr_static(type(function), "__call__", None), "__code__", None)
+    path = getattr(code, "co_filename", "")
+    line = _line(error, path)
+    if not line:
+        return ""
+    if _CELL.search(path):
+        return f"line {line} of its cell"
+    return f"line {line}" if path.startswith("<") else f"{Path(path).name}, line {line}"
 
 
 def _remedy(name: str, source: str, error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,20 @@ from vde_nb._text import escaped
 
 __all__ = ["Table"]
 
+#: Letters in a line of text, and the least that the last column gets of them.
+_WIDTH, _LEAST = 79, 48
+
 
 class Table(Sequence[Mapping[str, Any]]):
     """Rows of a table, each a mapping from column to value.
+
+    A sequence: ``len(table)``, ``table[0]["name"]``, ``for row in table``. The last value of a
+    notebook cell shows as a table; as text, sentences in the last column are folded.
+
+    Parameters
+    ----------
+    rows
+        All with the same columns.
 
     Examples
     --------
@@ -48,10 +60,17 @@ class Table(Sequence[Mapping[str, Any]]):
     def __repr__(self) -> str:
         lines = [list(self.columns), *self._cells()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        )
+        start = sum(widths[:-1]) + 2 * len(widths[:-1])
+        # The last column is where sentences stand, which would run over the edge of a terminal.
+        room = max(_WIDTH - start, _LEAST)
+        shown = []
+        for *cells, last in filter(None, lines):
+            head = "".join(
+                cell.ljust(width + 2) for cell, width in zip(cells, widths[:-1], strict=True)
+            )
+            first, *rest = [last] if len(last) <= room else _folded(last, room)
+            shown += [(head + first).rstrip(), *(" " * start + part for part in rest)]
+        return "\n".join(shown)
 
     def _repr_html_(self) -> str:
         def line(tag: str, cells: Sequence[str]) -> str:
@@ -62,3 +81,8 @@ class Table(Sequence[Mapping[str, Any]]):
 
         body = "".join(line("td", cells) for cells in self._cells())
         return f"<table><thead>{line('th', self.columns)}</thead><tbody>{body}</tbody></table>"
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Text in lines between words, of `width` letters where its words allow it."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]

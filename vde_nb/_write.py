@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,8 +35,16 @@ _ADVICE = {
     errno.EROFS: "choose a folder you may write to",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
-#: File systems without hard links say one of these.
-_NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+#: File systems without hard links say one of these; the last is what Windows says of FAT.
+_NO_LINKS = {
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EMLINK,
+    errno.EINVAL,
+}
 #: Files written at once by `write_all`; compressing a large picture has threads of its own.
 _THREADS = 4
 
@@ -114,13 +122,10 @@ def write_all(
     try:
         for folder in dict.fromkeys(target.parent for target in contents):
             _make_folder(folder, folders)
-        with ThreadPoolExecutor(_THREADS) as pool:
-            try:
-                for done in [pool.submit(prepare, target) for target in contents]:
-                    done.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        if len(contents) == 1:  # a run writes thousands of these: threads cost more than the file
+            prepare(*contents)
+        else:
+            _prepare_all(prepare, contents)
         for target in contents:
             _move(staged[target], target, overwrite)
             moved.append(target)
@@ -133,6 +138,17 @@ def write_all(
         raise
     for temporary in staged.values():
         _remove(temporary)
+
+
+def _prepare_all(prepare: Callable[[Path], None], targets: Iterable[Path]) -> None:
+    """Make files on several threads; when one fails, those that were not begun are left."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for done in [pool.submit(prepare, target) for target in targets]:
+                done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def expand(path: str | os.PathLike[str]) -> Path:

@@ -1,4 +1,4 @@
-"""The command line: ``vde-nb compare``, ``vde-nb batch``, ``vde-nb demo``, ``vde-nb doctor``.
+"""The command line: ``vde-nb demo``, ``compare``, ``batch``, ``evaluate``, ``lab`` and others.
 
 A thin face of :func:`vde_nb.compare`. Its options are made from the declarations in
 :mod:`vde_nb.settings`, so a new setting is an option without an edit here.
@@ -20,7 +20,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vde_nb import _cli_batch, _cli_cache, _cli_normality, _cli_weights
+from vde_nb import (
+    _cli_batch,
+    _cli_cache,
+    _cli_evaluate,
+    _cli_lab,
+    _cli_normality,
+    _cli_plugin,
+    _cli_weights,
+)
 from vde_nb._cli_settings import (
     add_ignore,
     add_method,
@@ -31,7 +39,7 @@ from vde_nb._cli_settings import (
     given_settings,
     ignored,
 )
-from vde_nb._console import safe, say
+from vde_nb._console import safe, say, shell_word
 from vde_nb._version import __version__
 from vde_nb.errors import OutputError, SettingError, VdeError
 from vde_nb.settings import DEFAULT_METHOD
@@ -57,8 +65,10 @@ _NEXT = """
 Next:
   Look at the outlines in annotated.png, then compare pictures of your own:
     {command} compare reference.jpg current.jpg --out results
-  Or open this pair in the panel, in a notebook (Jupyter: the extra [lab]);
-  the repository has a tour, notebooks/01_quickstart.ipynb:
+  Or open this pair in the panel, in JupyterLab (the extra [lab]):
+    {command} lab {files}
+  The same in a notebook of yours; a tour is in the repository,
+  notebooks/01_quickstart.ipynb:
     import vde_nb as vde
     panel = vde.Panel(
         {reference!r},
@@ -281,6 +291,7 @@ def _demo(options: argparse.Namespace) -> int:
     say(
         _NEXT.format(
             command=command or Path(sys.executable).with_name("vde-nb"),
+            files=" ".join(map(shell_word, (reference, current))),
             reference=str(Path(reference).resolve()),
             current=str(Path(current).resolve()),
         )
@@ -339,11 +350,14 @@ def _doctor(options: argparse.Namespace) -> int:
 
 #: Every command: what it does, what makes its options, what runs it.
 _COMMANDS: dict[str, tuple[str, Callable[..., None], Callable[..., int]]] = {
+    "demo": ("See it work on pictures that come with it.", _demo_options, _demo),
     "compare": ("Compare a current picture with a reference.", _compare_options, _compare),
     "batch": (_cli_batch.SUMMARY, _cli_batch.add_options, _cli_batch.run),
-    "demo": ("See it work on pictures that come with it.", _demo_options, _demo),
-    "doctor": ("Say what is installed and try it.", _doctor_options, _doctor),
+    "evaluate": (_cli_evaluate.SUMMARY, _cli_evaluate.add_options, _cli_evaluate.run),
+    "lab": (_cli_lab.SUMMARY, _cli_lab.add_options, _cli_lab.run),
+    "plugin": (_cli_plugin.SUMMARY, _cli_plugin.add_options, _cli_plugin.run),
     "normality": (_cli_normality.SUMMARY, _cli_normality.add_options, _cli_normality.run),
     "weights": (_cli_weights.SUMMARY, _cli_weights.add_options, _cli_weights.run),
     "cache": (_cli_cache.SUMMARY, _cli_cache.add_options, _cli_cache.run),
+    "doctor": ("Say what is installed and try it.", _doctor_options, _doctor),
 }

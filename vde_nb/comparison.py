@@ -137,7 +137,22 @@ class Anomaly:
 def to_original_box(
     box: Box, registration: Registration | None, placement: Placement | None
 ) -> Box:
-    """Box in reference pixels -> box in the current picture as it was handed over."""
+    """Box in reference pixels -> box in the current picture as it was handed over.
+
+    Parameters
+    ----------
+    box
+        ``(x, y, w, h)``, half-open.
+    registration
+        The motion between the two, None for none.
+    placement
+        How the current picture was resized or cut, None where it was not.
+
+    Returns
+    -------
+    Box
+        The smallest around it, cut off at the picture's border, at least a pixel large.
+    """
     if registration is not None:
         box = registration.box_to_current(box)
     if placement is None:
@@ -179,8 +194,10 @@ class Detected:
 class Comparison:
     """The result of :func:`vde_nb.compare`.
 
-    As the last value of a notebook cell it shows the annotated picture and a table. Its arrays
-    are read-only, because later comparisons may share them: write into a ``.copy()``.
+    As the last value of a notebook cell it shows the annotated picture and a table. What was found
+    is in :attr:`anomalies`; :meth:`plot` and :meth:`explain` show how, :meth:`again` compares with
+    other settings, :meth:`save` and the ``to_...`` write files. Its arrays are read-only, because
+    later comparisons may share them: write into a ``.copy()``.
 
     Attributes
     ----------
@@ -298,6 +315,11 @@ class Comparison:
         ndarray
             Bool, of the size the current picture had when it was read (upright, where a camera
             had noted its orientation).
+
+        Raises
+        ------
+        SettingError
+            `mask` has another shape or dtype.
         """
         if mask.shape != self.pair.shape or mask.dtype != np.bool_:
             raise SettingError(
@@ -328,6 +350,26 @@ class Comparison:
             `method`, `preset`, `ignore`, `prompts`, `reviews`, `plugins`, `progress` and any
             setting, as for :func:`vde_nb.compare`. Settings that differ from their preset, what is
             ignored, prompts and reviews stay as they are; ``prompts=[]`` forgets them.
+
+        Returns
+        -------
+        Comparison
+            A new one; this one stays as it is.
+
+        Raises
+        ------
+        SettingError, TypeError
+            As :func:`vde_nb.compare`; or `fit` or `max_megapixels` would change, which decide how
+            files are read.
+
+        Examples
+        --------
+        >>> import vde_nb as vde
+        >>> pair = vde.samples.load("wall")
+        >>> result = vde.compare(pair.reference, pair.current, segmenter="none")
+        >>> stricter = result.again(threshold=120)
+        >>> len(stricter.anomalies) <= len(result.anomalies), result.threshold
+        (True, 50)
         """
         from vde_nb.compare import again
 
@@ -390,7 +432,10 @@ class Comparison:
         return reviewed(self, reviews)
 
     def explain(self, side: int = 360) -> list[Step]:
-        """What every stage made of the pictures: see :func:`vde_nb.explain.explain`."""
+        """What every stage made of the pictures; see :func:`vde_nb.explain.explain`.
+
+        `side` is the most pixels of each picture's longer side.
+        """
         from vde_nb.explain import explain
 
         return explain(self, side)
@@ -447,7 +492,15 @@ class Comparison:
     def to_json(
         self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
     ) -> str:
-        """``results.json`` as text; written to `path` when one is given."""
+        """``results.json`` as text; written to `path` when one is given.
+
+        `overwrite` replaces a file that is there. :func:`vde_nb.export.schema` says what is in it.
+
+        Raises
+        ------
+        OutputError
+            The file exists, or cannot be written.
+        """
         from vde_nb import export
 
         return export.to_json(self, path, overwrite=overwrite)
@@ -455,13 +508,29 @@ class Comparison:
     def to_coco(
         self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
     ) -> str:
-        """COCO annotations (RLE masks) as text; written to `path` when one is given."""
+        """COCO annotations (RLE masks) as text; written to `path` when one is given.
+
+        `overwrite` replaces a file that is there.
+
+        Raises
+        ------
+        OutputError
+            The file exists, or cannot be written.
+        """
         from vde_nb import export
 
         return export.to_coco(self, path, overwrite=overwrite)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> str:
-        """One row per anomaly as CSV text; written to `path` when one is given."""
+        """One row per anomaly as CSV text; written to `path` when one is given.
+
+        `overwrite` replaces a file that is there.
+
+        Raises
+        ------
+        OutputError
+            The file exists, or cannot be written.
+        """
         from vde_nb import export
 
         return export.to_csv(self, path, overwrite=overwrite)
@@ -476,14 +545,25 @@ class Comparison:
         """A self-contained HTML report as text; written to `path` when one is given.
 
         With `interactive`, its pictures zoom, wipe and follow a threshold, without any network;
-        see :func:`vde_nb.export.to_html`.
+        see :func:`vde_nb.export.to_html`. `overwrite` replaces a file that is there.
+
+        Raises
+        ------
+        OutputError
+            The file exists, or cannot be written.
         """
         from vde_nb import export
 
         return export.to_html(self, path, overwrite=overwrite, interactive=interactive)
 
     def to_frame(self) -> Any:
-        """One row per anomaly as a pandas DataFrame (pandas must be installed)."""
+        """One row per anomaly as a pandas DataFrame, with the columns of :meth:`to_csv`.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
         from vde_nb import export
 
         return export.to_frame(self)
@@ -491,9 +571,30 @@ class Comparison:
     def save(
         self, folder: str | os.PathLike[str], *, overwrite: bool = False, **options: Any
     ) -> dict[str, Path]:
-        """Write annotated picture, heatmap, mask and ``results.json`` into `folder`.
+        """Write annotated picture, heatmap and ``results.json`` into `folder`, or other files.
 
-        Options are those of :func:`vde_nb.export.save`. Returns the paths written.
+        Parameters
+        ----------
+        folder
+            Made if it does not exist.
+        overwrite
+            Replace files that are there.
+        **options
+            As for :func:`vde_nb.export.save`: ``what="all"``, or a list of ``"annotated"``,
+            ``"heatmap"``, ``"mask"``, ``"masks"``, ``"results"``, ``"coco"``, ``"csv"``,
+            ``"html"``, ``"reference"``, ``"current"``.
+
+        Returns
+        -------
+        dict
+            The path of each.
+
+        Raises
+        ------
+        SettingError
+            `what` names something that cannot be saved.
+        OutputError
+            A file exists, or cannot be written.
         """
         from vde_nb import export
 

@@ -47,7 +47,15 @@ _FOUND = 0.3
 
 @dataclass(frozen=True)
 class Described:
-    """The anomalies, in the order asked for, and what there is to say about them."""
+    """What :func:`describe` made of outlines.
+
+    Attributes
+    ----------
+    anomalies
+        In the order asked for.
+    notes
+        What there is to say about them, in words.
+    """
 
     anomalies: list[Anomaly]
     notes: tuple[str, ...] = ()
@@ -77,6 +85,11 @@ def describe(
         Where the pixels of the pair lie in the current picture as it was handed over.
     cache
         Where measures of regions that look the same are found; the result is the same without.
+
+    Returns
+    -------
+    Described
+        Fewer anomalies than outlines where some became one.
     """
     heatmap = finding.heatmap.value
     rules = settings.classify
@@ -137,6 +150,11 @@ def describe_prompted(
         Where the pixels of the pair lie in the current picture as it was handed over.
     measure
         What the method has to add to the evidence.
+
+    Returns
+    -------
+    list of Anomaly or None
+        One for each prompt, None where it has no outline; their numbers are not given yet.
     """
     found = zeros(heatmap.shape, np.bool_)
     for one in detected:
@@ -162,7 +180,7 @@ def describe_prompted(
 
 
 def numbered(anomalies: Iterable[Anomaly], order: str) -> list[Anomaly]:
-    """Number anomalies from 1: the worst first, or in the order they come in (``"found"``)."""
+    """The `anomalies` numbered from 1, in the `order` that the setting of this name says."""
     made = list(anomalies)
     if order == "worst_first":
         made.sort(key=lambda one: (-SEVERITIES.index(one.severity), -one.severity_score, -one.area))

@@ -94,7 +94,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything :func:`examine` found out."""
+    """Everything :func:`examine` found out.
+
+    Attributes
+    ----------
+    facts
+        In the order of the report, those of a group together.
+    """
 
     facts: tuple[Fact, ...]
 

@@ -16,7 +16,6 @@ the pictures that enter it. The rules, where a rule had to be chosen:
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -25,7 +24,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,6 +33,7 @@ import xxhash
 
 from vde_nb._decode import TRUNCATED, BadImage, Native, check_size, decode, from_array, from_pil
 from vde_nb._eight_bits import FULL_RANGE, to_eight_bits, value_range
+from vde_nb._paths import from_url, misread, missing, shown
 from vde_nb.errors import ImageError, SettingError
 
 if TYPE_CHECKING:
@@ -263,6 +262,7 @@ def _check_limit(max_megapixels: float) -> None:
 @contextmanager
 def _blame(name: str) -> Iterator[None]:
     """Turn whatever goes wrong with a picture into an ImageError that names it."""
+    name = shown(name)
     try:
         yield
     except BadImage as error:
@@ -311,7 +311,10 @@ def _read(source: object, name: str, max_megapixels: float) -> Native:
 def _opened(given: str) -> BinaryIO:
     """The file, not buffered: readers ask for all of it, or for large pieces."""
     if URL.match(given):
-        raise BadImage("is a URL, and those are not fetched; download it and pass its path")
+        remedy = "download it and pass its path"
+        if meant := from_url(given):
+            remedy = f"pass the path that it stands for, {meant}"
+        raise BadImage(f"is a URL, and those are not fetched; {remedy}")
     path = Path(given)
     try:
         path = path.expanduser()
@@ -323,23 +326,12 @@ def _opened(given: str) -> BinaryIO:
             "rb", buffering=0
         )  # cv2.imread does not find paths beyond ASCII on Windows
     except FileNotFoundError as error:
-        raise BadImage(f"does not exist{_hint(path)}") from error
+        raise BadImage(f"does not exist{missing(given)}") from error
     except PermissionError as error:
         raise BadImage("may not be read: permission denied") from error
     except (OSError, RuntimeError, ValueError) as error:
-        raise BadImage(f"cannot be read: {error}") from error
-
-
-def _hint(path: Path) -> str:
-    """Up to three files in the folder with names like this one."""
-    if not path.parent.is_dir():
-        return f"; nor does the folder {path.parent}"
-    try:
-        names = {p.name.casefold(): p.name for p in islice(path.parent.iterdir(), 5000)}
-    except OSError:
-        return ""
-    near = difflib.get_close_matches(path.name.casefold(), names, 3)
-    return f"; did you mean {' or '.join(names[n] for n in near)}?" if near else ""
+        # Windows takes no control characters in names, and says of them only that it cannot.
+        raise BadImage(f"cannot be read{misread(given) or f': {error}'}") from error
 
 
 def _read_file_object(file: Any) -> bytes:
@@ -424,3 +416,7 @@ def _changed(picture: Picture, array: NDArray[np.uint8], note: str) -> Picture:
     array = np.ascontiguousarray(array)
     array.setflags(write=False)
     return replace(picture, array=array, notes=(*picture.notes, note))
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

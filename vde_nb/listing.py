@@ -13,7 +13,7 @@ __all__ = ["features", "methods", "segmenters"]
 
 
 def methods() -> Table:
-    """The difference methods, the recommended one first."""
+    """The difference methods, the recommended one first: what each does, and when to take it."""
     return Table(
         [{"name": one.name, "title": one.title, "what": one.summary} for one in METHODS.values()]
     )

@@ -191,6 +191,11 @@ def outline_prompts(
         ``(H, W)`` uint8, twice ``(H, W, 3)`` uint8 on one pixel grid, ``(H, W)`` bool or None.
     segmenter
         What outlines; ``"none"`` keeps the box, or the box around the positive points.
+
+    Returns
+    -------
+    Outlined
+        One outline for each prompt, in their order.
     """
     asked = [_asked(prompt, segmenter.name) for prompt in prompts]
     prepared = segmenter.make().prepare(Scene(reference, current, heatmap))
@@ -239,7 +244,7 @@ def _around(prompt: Prompt) -> Box:
 
 
 def compared_part(outline: Outline, valid: Bool | None) -> Outline | None:
-    """`outline` without what cannot be compared; None when nothing is left."""
+    """`outline` without what is not `valid` (None: all is); None when nothing is left."""
     if valid is None:
         return outline
     x, y, w, h = outline.box

@@ -28,7 +28,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Staged(Generic[T]):
-    """A stage's result with the key it is known by (None: not to be kept)."""
+    """A stage's result with the key it is known by.
+
+    Attributes
+    ----------
+    value
+        The result.
+    key
+        Stands for all that it depends on; None: not to be kept.
+    """
 
     value: T
     key: Hashable | None
@@ -93,7 +101,7 @@ class StageCache:
             return entry[0]
 
     def put(self, key: Hashable, value: Any) -> None:
-        """Keep a result, dropping older ones where room is needed."""
+        """Keep a result, `value`, under `key`, dropping older ones where room is needed."""
         size = size_of(value)
         with self._lock:
             old = self._entries.pop(key, None)

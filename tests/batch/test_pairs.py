@@ -140,8 +140,10 @@ def test_folders_without_a_common_name_are_an_error(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(SettingError, match="matched by name"):
         list_pairs((str(tmp_path / "refs"), str(tmp_path / "curs")))
-    with pytest.raises(SettingError, match="is no folder"):
+    with pytest.raises(SettingError, match=r"There is no folder .*none"):
         list_pairs((str(tmp_path / "refs"), str(tmp_path / "none")))
+    with pytest.raises(SettingError, match=r"b\.png is no folder\. Give two folders"):
+        list_pairs((str(tmp_path / "refs"), str(tmp_path / "curs" / "b.png")))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -198,7 +200,7 @@ def test_a_table_that_cannot_be_read_names_the_line(
 
 
 def test_a_table_that_is_missing_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="no such file"):
+    with pytest.raises(SettingError, match=r"none\.csv does not exist"):
         list_pairs(tmp_path / "none.csv")
 
 

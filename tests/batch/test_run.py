@@ -66,7 +66,12 @@ def test_a_run_of_clean_pairs_has_not_failed(tmp_path):
     clean = [one for one in ROWS if one["status"] == "clean"]
     run = open_run(write_run(tmp_path / "run", clean))
     assert not run.failed and "every pair passes the rule" in run._repr_html_()
-    assert repr(run) == f"Run({len(clean)} pairs, {len(clean)} clean, 0 failed by {run.rule!r})"
+    assert repr(run) == f"Run({len(clean)} pairs, {len(clean)} clean, 0 fail by {run.rule!r})"
+
+
+def test_a_pair_that_could_not_be_compared_is_counted_once(run):
+    by_rule = sum(one["verdict"] == "fail" and one["status"] != "error" for one in ROWS)
+    assert by_rule and f", 2 errors, {by_rule} fail by" in repr(run)
 
 
 def test_the_worst_come_first(run):

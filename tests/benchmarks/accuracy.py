@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -76,6 +77,15 @@ def photo(name: str) -> np.ndarray:
     return np.ascontiguousarray(picture[:, :, ::-1])
 
 
+def stressed(picture: np.ndarray, seed: int = 0, **options: Any) -> samples.SamplePair:
+    """A pair of `vde_nb.samples.stress` that depends on every byte of an RGB picture.
+
+    All published figures were measured with these. By default, `stress` mixes less of the picture
+    with the seed, so that another decoder makes no other defects.
+    """
+    return samples.stress(picture, seed, content=zlib.crc32(picture.tobytes()), **options)
+
+
 def in_half(number: int, half: str) -> bool:
     """Even numbers are for tuning, odd ones for the report."""
     return half == "all" or number % 2 == (half == "report")
@@ -92,7 +102,7 @@ def seeded(half: str) -> Iterator[tuple[int, str]]:
 def stress_pairs(half: str) -> Iterator[samples.SamplePair]:
     """Defects and nuisances in every photo."""
     for seed, name in seeded(half):
-        pair = samples.stress(photo(name), seed)
+        pair = stressed(photo(name), seed)
         yield replace(pair, name=f"{name} seed {seed}")
 
 
@@ -108,7 +118,7 @@ def unchanged_pairs(half: str) -> Iterator[samples.SamplePair]:
             "noise": 4,
             "jpeg": 70,
         }
-        pair = samples.stress(photo(name), seed, defects=(), nuisances=nuisances)
+        pair = stressed(photo(name), seed, defects=(), nuisances=nuisances)
         yield replace(pair, name=f"{name} seed {seed}")
 
 
@@ -251,7 +261,7 @@ def bench_tyre(run: Run) -> None:
     again = {"shift": (2.3, -1.6), "gamma": 1.15, "noise": 3, "jpeg": 80}
     for what, picture in (
         ("as it is", current),
-        ("photographed again", samples.stress(current, nuisances=again, defects=()).current),
+        ("photographed again", stressed(current, nuisances=again, defects=()).current),
     ):
         report = evaluate([(reference, picture, boxes)], run.method, **run.settings)
         say(f"{what}: F1", report.f1, 1.0)

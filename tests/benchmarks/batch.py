@@ -111,8 +111,12 @@ def throughput(folder: Path, count: int = 12, rounds: int = 3) -> None:
         print(f"  Dask / processes     {share:6.2f}   {verdict(share, 0.9)}")
 
 
-def overhead(folder: Path, count: int = 8, rounds: int = 3) -> None:
-    """What the runner costs beside the comparisons themselves, all in this process."""
+def overhead(folder: Path, count: int = 24, rounds: int = 3) -> None:
+    """What the runner costs beside the comparisons themselves, all in this process.
+
+    What a run begins and ends with costs the same for two pairs as for thousands (the files and
+    the page of a finished run, each safely on the disk): `count` pairs share it.
+    """
     pairs = many_pairs(folder, count)
 
     def plain() -> object:

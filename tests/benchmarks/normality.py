@@ -20,9 +20,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tests.benchmarks.accuracy import PHOTOS, photo, say
+from tests.benchmarks.accuracy import PHOTOS, photo, say, stressed
 from tests.benchmarks.common import machine, photo_pair
-from vde_nb import samples
 from vde_nb.align import prepare
 from vde_nb.compare import compare
 from vde_nb.difference.tolerant import false_alarm_level, tolerant
@@ -56,11 +55,11 @@ def scenes(half: str, limit: int | None) -> Iterator[Scene]:
     for name in names[:limit]:
         picture = photo(name)
         steady = {"noise": 3.0, "jpeg": 85}
-        reference = samples.stress(picture, 999, defects=(), nuisances=steady).current
+        reference = stressed(picture, 999, defects=(), nuisances=steady).current
         normals = [
-            samples.stress(picture, first + number, defects=()).current for number in range(NORMALS)
+            stressed(picture, first + number, defects=()).current for number in range(NORMALS)
         ]
-        others = [samples.stress(picture, start + number) for number in range(OTHERS)]
+        others = [stressed(picture, start + number) for number in range(OTHERS)]
         yield Scene(
             name,
             reference,
@@ -176,14 +175,14 @@ def bench_accuracy(options: argparse.Namespace) -> None:
 def bench_cost(options: argparse.Namespace) -> None:
     """Fifty pictures of a megapixel, and one more."""
     picture = cv2.resize(photo_pair(2)[0], (1152, 868))
-    normals = [samples.stress(picture, seed, defects=()).current for seed in range(50)]
+    normals = [stressed(picture, seed, defects=()).current for seed in range(50)]
     for kind in ("auto", *options.kinds.split(",")):
         began, worked = time.perf_counter(), time.process_time()
         model = Normality.fit(normals, model=kind)
         wall, cpu = time.perf_counter() - began, time.process_time() - worked
         print(f"  {kind} ({model.kind}): processor {cpu:.1f} s")
         say("  seconds to fit", wall, 300 if kind == "decoder" else 60, at_most=True)
-        other = samples.stress(picture, 101).current
+        other = stressed(picture, 101).current
         model.score(other)
         began, worked = time.perf_counter(), time.process_time()
         for _ in range(3):

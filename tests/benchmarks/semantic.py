@@ -171,7 +171,9 @@ def bench_shadows(options: argparse.Namespace) -> None:
             for edge in EDGES:
                 for depth in DEPTHS:
                     shaded = shadowed(picture, number, edge, depth)
-                    current = samples.stress(shaded, 2 * number, defects=(), nuisances=how).current
+                    current = accuracy.stressed(
+                        shaded, 2 * number, defects=(), nuisances=how
+                    ).current
                     result = compare(
                         picture, current, cache=None, **settings, **given(options, settings)
                     )

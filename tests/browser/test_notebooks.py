@@ -16,6 +16,9 @@ from .whole_page import faults
 #: Seconds for all cells of a notebook, while other tests keep the machine busy.
 PATIENCE = 240.0
 
+#: Seconds after which a fault that was made on purpose is no cell that is still being drawn.
+PERSISTENT = 5.0
+
 
 @pytest.mark.parametrize("path", every(), ids=lambda path: path.stem)
 def test_every_cell_runs_and_everything_is_shown(path: Path, open_notebook: Open) -> None:
@@ -50,7 +53,7 @@ def wrong(own: Notebook, *cells: str) -> list[str]:
     own.open(f"wrong-{len(list(own.path.parent.iterdir()))}.ipynb", list(cells))
     own.console.clear()
     own.run_all(60)
-    return faults(own)
+    return faults(own, PERSISTENT)
 
 
 def test_a_viewer_that_throws_is_found(own: Notebook) -> None:

@@ -15,12 +15,22 @@ REPOSITORY = re.compile(
     r'^Repository = "https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?"$', re.MULTILINE
 )
 
+# What pip says when it fails fills a screen and is no help to most: it is silenced, and the last
+# line says in one sentence how to see it. xxhash stands for all that vde-nb needs: a notebook that
+# runs in the folder of the clone finds the package there although it was never installed.
 _INSTALL = """\
-# On Colab, or wherever vde-nb is missing, this installs it; elsewhere it does nothing.
+# Where vde-nb is missing, this installs it: from this clone, or else from GitHub (as on Colab).
 import importlib.util
+from pathlib import Path
 
-if importlib.util.find_spec("vde_nb") is None:
-    %pip install --quiet "vde-nb[{extras}] @ git+https://github.com/{home}"
+if None in map(importlib.util.find_spec, ("vde_nb", "xxhash")):
+    clone = [up for up in ("..", ".") if Path(up, "vde_nb").is_dir()]
+    clone = [up for up in clone if Path(up, "pyproject.toml").is_file()]
+    source = f"{{clone[0]}}[{extras}]" if clone else "vde-nb[{extras}] @ git+https://github.com/{home}"
+    %pip install -qqq "{{source}}"
+    if None in map(importlib.util.find_spec, ("vde_nb", "xxhash")):
+        why = f'%pip install "{{source}}" tells why, Troubleshooting in the README what to do'
+        raise ImportError(f"vde-nb could not be installed: {{why}}.")
 """.rstrip()
 
 _BADGES = (

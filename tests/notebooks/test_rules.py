@@ -101,7 +101,7 @@ BROKEN = base64.b64encode(b"\x89PNG\r\n\x1a\n and then nothing of the kind").dec
         (replaced(0, "01_small", "02_panel"), "cell 0: the second paragraph must be: [![Open"),
         (replaced(0, "owner/name", "other/name"), "cell 0: the second paragraph must be: [![Open"),
         (replaced(0, "You will learn", "Here is"), "cell 0: the third paragraph must begin"),
-        (replaced(1, "--quiet ", ""), "cell 1: it must be the cell that installs"),
+        (replaced(1, "-qqq ", ""), "cell 1: it must be the cell that installs"),
         (replaced(1, "[fast]", "[all]"), "cell 1: it must be the cell that installs"),
         (replaced(2, " as vde", ""), "cell 2: the first cell of code after the installing one"),
         (source(3, "%pip install more"), "cell 3: only the first cell of code installs"),

@@ -94,6 +94,11 @@ def prepare(
     others
         More pictures of the reference's state, of its size. They are registered and levelled,
         too, but not nudged, and what they do not show is no reason not to compare.
+
+    Returns
+    -------
+    Prepared
+        The pictures on one grid, and where they can be compared.
     """
     registration: Staged[Registration] | None = None
     shown: Staged[Bool] | None = None

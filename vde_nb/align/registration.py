@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._buffers import zeros
+from vde_nb._lessons import lesson
 from vde_nb.errors import ImageError, SettingError
 
 from ._levels import Bools, Box, Float32, Matrix, UInt8, is_large
@@ -238,7 +239,9 @@ def _checked(reference: UInt8, current: UInt8, model: str, valid: Box | None) ->
         )
     if model != "auto" and model not in MODELS:
         known = ", ".join(map(repr, ("auto", *MODELS)))
-        raise SettingError(f"there is no model {model!r}. There are {known}.")
+        raise SettingError(
+            f"there is no model {model!r}. There are {known}.{lesson('registration')}"
+        )
     if valid is None:
         return 0, 0, width, height
     x, y, w, h = valid

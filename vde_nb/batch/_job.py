@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 
+from vde_nb._lessons import without_lesson
 from vde_nb.batch._files import write_files
 from vde_nb.batch._identity import Stamps, is_as_it_was
 from vde_nb.batch._plan import MODEL, Plan, Unfit, ready
@@ -137,7 +138,7 @@ def _repeatable(found: Comparison, job: Job) -> Comparison:
 
 
 def _failed(job: Job, error: Exception) -> Row:
-    message = str(error) or type(error).__name__
+    message = without_lesson(str(error)) or type(error).__name__
     for text, path in zip(
         (job.about["reference"], job.about["current"]), (job.reference, job.current), strict=True
     ):

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from vde_nb._decode import ENDINGS
+from vde_nb._lessons import taught
+from vde_nb._paths import absent, is_foreign, misread
 from vde_nb._text import natural, readable
 from vde_nb.batch._tables import TABLES, count_records, records
 from vde_nb.errors import SettingError
@@ -107,27 +109,54 @@ def list_pairs(
     MissingExtraError
         A Parquet table needs pyarrow.
     """
+    with taught("runs"):
+        return _list(pairs, root, single, skip)
+
+
+def _list(
+    pairs: Any, root: str | os.PathLike[str] | None, single: bool, skip: Path | None
+) -> Listed:
     if isinstance(pairs, (str, os.PathLike)):
-        path = Path(os.fsdecode(pairs)).expanduser()
+        text = os.fsdecode(pairs)
+        path = Path(text).expanduser()
+        if path.suffix.lower() in TABLES or misread(text):
+            _check_there(path, text)
         if path.suffix.lower() in TABLES:
-            return _table(path, os.fsdecode(pairs), root, single)
+            return _table(path, text, root, single)
         if single and path.is_dir():
-            return _folder(path, os.fsdecode(pairs), skip)
-        raise SettingError(f"pairs={os.fsdecode(pairs)!r} is no table: give {_FORMS}.")
+            return _folder(path, text, skip)
+        raise SettingError(f"pairs={text!r} is no table: give {_FORMS}.")
     if isinstance(pairs, tuple) and len(pairs) == 2 and all(map(_is_path, pairs)):
         one, two = (os.fsdecode(folder) for folder in pairs)
-        if Path(one).expanduser().is_dir() or Path(two).expanduser().is_dir():
+        either = Path(one).expanduser(), Path(two).expanduser()
+        if any(folder.is_dir() for folder in either):
             return _folders(one, two, skip)
-        if not single:
+        if not single and any(path.suffix.lower() in ENDINGS for path in either):
             raise SettingError(
                 f"pairs=({one!r}, {two!r}) are no folders. For a single pair give a list of it: "
                 f"[({one!r}, {two!r})]; else {_FORMS}."
             )
+        if not single:
+            raise SettingError(_no_folder(one))
     if isinstance(pairs, ImagePair) or not isinstance(pairs, Iterable) or isinstance(pairs, bytes):
         raise SettingError(f"pairs is a {type(pairs).__name__}: give {_FORMS}.")
     total = len(pairs) if isinstance(pairs, Sized) else None
     text = "a generator" if total is None else f"a list of {total}"
     return Listed(_listed(pairs, single), total, text)
+
+
+def _check_there(path: Path, text: str) -> None:
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # what is wrong with one that is there, reading it tells
+        if isinstance(error, (FileNotFoundError, ValueError)) or misread(text):
+            raise SettingError(absent(text)) from error
+
+
+def _no_folder(text: str) -> str:
+    there = os.path.lexists(Path(text).expanduser())
+    told = f"{text} is no folder." if there else absent(text, folder=True)
+    return f"{told} Give two folders of pictures, a table of pairs, or a list of them."
 
 
 def _is_path(value: object) -> bool:
@@ -227,7 +256,7 @@ def _absolute(source: Any, base: Path | None = None) -> Any:
     if not _is_path(source):
         return source
     text = os.fsdecode(source)
-    if not text or URL.match(text):  # load() says what is wrong
+    if not text or URL.match(text) or is_foreign(text):  # load() says what is wrong
         return text
     try:
         return os.path.abspath((base or Path()) / Path(text).expanduser())  # noqa: PTH100
@@ -303,7 +332,7 @@ def _bounded(values: Mapping[Any, Any]) -> dict[str, Any]:
 def _pictures(folder: Path, said: str, skip: Path | None) -> list[str]:
     """Pictures in a folder and below it, as paths relative to it, in natural order."""
     if not folder.is_dir():
-        raise SettingError(f"{said} is no folder: give two folders of pictures, or {_FORMS}.")
+        raise SettingError(_no_folder(said))
     found: list[str] = []
     skipped = None if skip is None else os.path.realpath(skip)  # either may be relative, or a link
 

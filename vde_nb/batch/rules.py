@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from vde_nb._lessons import taught
 from vde_nb.errors import SettingError
 from vde_nb.settings import nearest
 
@@ -112,6 +113,11 @@ def parse_rule(text: str, types: Iterable[str] = ()) -> Rule:
     types
         Names of types that are known beside the registered ones.
 
+    Returns
+    -------
+    Rule
+        Called with a row of a run, it says whether the pair fails.
+
     Raises
     ------
     SettingError
@@ -124,11 +130,12 @@ def parse_rule(text: str, types: Iterable[str] = ()) -> Rule:
     >>> rule(row), rule({**row, "severities": {"major": 0}})
     (True, False)
     """
-    if not isinstance(text, str) or not text.strip():
-        raise SettingError(f"A rule is text such as 'major>0 or change>2', not {text!r}.")
-    if len(text) > _LONGEST:
-        raise SettingError(f"A rule has at most {_LONGEST} letters; this one has {len(text)}.")
-    return _Parser(text, types).rule()
+    with taught("runs"):
+        if not isinstance(text, str) or not text.strip():
+            raise SettingError(f"A rule is text such as 'major>0 or change>2', not {text!r}.")
+        if len(text) > _LONGEST:
+            raise SettingError(f"A rule has at most {_LONGEST} letters; this one has {len(text)}.")
+        return _Parser(text, types).rule()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
         What ``compare_many(out=...)`` or ``vde-nb batch --out`` was given. It may come from
         anybody: what is in it is checked before it is used, and no link in it is followed.
 
+    Returns
+    -------
+    Run
+        Counts and rows as they are on the disk now.
+
     Raises
     ------
     SettingError
@@ -44,6 +49,10 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
 class Run:
     """A run in its folder. Rows are read from there when they are asked for.
 
+    :func:`vde_nb.compare_many` makes one, :func:`vde_nb.open_run` opens it again. :attr:`counts`,
+    :attr:`types` and :meth:`worst` sum it up, :meth:`rows` and :meth:`to_frame` hold every pair,
+    :meth:`check` judges by a rule, :meth:`panel` is for going through it by hand.
+
     Parameters
     ----------
     folder
@@ -53,6 +62,11 @@ class Run:
     ----------
     folder
         Where it is.
+
+    Raises
+    ------
+    SettingError, OutputError
+        As :func:`open_run`.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -314,7 +328,8 @@ class Run:
         if counts["error"]:
             parts.append(f"{counts['error']} error{'s' if counts['error'] != 1 else ''}")
         if self.rule:
-            parts.append(f"{counts['fail']} failed by {self.rule!r}")
+            bad = max(0, counts["fail"] - counts["error"])  # errors fail whatever the rule
+            parts.append(f"{bad} {'fails' if bad == 1 else 'fail'} by {self.rule!r}")
         if self.state != "finished":
             parts.append(self.state)
         return f"Run({', '.join(parts)})"

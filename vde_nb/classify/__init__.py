@@ -36,3 +36,7 @@ __all__ = [
     "topology",
     "type_by_shape",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -37,6 +37,11 @@ def classify(
     otherwise
         See :func:`type_by_shape`.
 
+    Returns
+    -------
+    Label
+        Type, severity, confidence, and what they were told from.
+
     Raises
     ------
     SettingError

@@ -57,7 +57,7 @@ def _memory(cache: StageCache) -> _Memory:
 
 
 def recall(region: Region, cache: StageCache | None) -> bytes | None:
-    """Give a region what was measured on one that looks the same; its key for :func:`remember`."""
+    """Give a region what `cache` has of one that looks the same; its key for :func:`remember`."""
     if cache is None:
         return None
     left, top, right, bottom, _ = frame(region.box, region.mask, region.reference.shape)
@@ -78,6 +78,6 @@ def recall(region: Region, cache: StageCache | None) -> bytes | None:
 
 
 def remember(region: Region, key: bytes | None, cache: StageCache | None) -> None:
-    """Keep what was measured on a region under the key :func:`recall` gave."""
+    """Keep in `cache` what was measured on a region, under the `key` that :func:`recall` gave."""
     if cache is not None and key is not None:
         _memory(cache).put(key, region.measured())

@@ -34,7 +34,7 @@ def type_by_shape(w: int, h: int, *, otherwise: str = "missing_part") -> str:
 
 
 def severity_by_area(w: int, h: int) -> str:
-    """Severity by area of the bounding box, the rule of the published notebooks.
+    """Severity by area of the bounding box, `w` times `h`: the rule of the published notebooks.
 
     Over 2000 px\u00b2 is major, over 500 px\u00b2 moderate, anything else minor.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from vde_nb._lessons import lesson
+from vde_nb._module_errors import failed_at
 from vde_nb.classify._region import Region
 from vde_nb.classify._rules import BUILT_IN
 from vde_nb.errors import SettingError, VdeError
@@ -42,6 +43,16 @@ def anomaly_type(name: str) -> Callable[[Rule], Rule]:
         its rule, so a notebook cell may be run twice; a built-in type is replaced in the same
         way.
 
+    Returns
+    -------
+    callable
+        The decorator; it returns the function as it was.
+
+    Raises
+    ------
+    SettingError
+        `name` is no such name, or what is decorated is no function.
+
     Examples
     --------
     >>> @anomaly_type("burr")
@@ -68,14 +79,14 @@ def anomaly_type(name: str) -> Callable[[Rule], Rule]:
     if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,64}", name):
         raise SettingError(
             f"anomaly_type({name!r}): a name has 1 to 64 letters, digits, '_' or '-'. "
-            'Write it with brackets: @anomaly_type("burr").'
+            f'Write it with brackets: @anomaly_type("burr").{lesson("types")}'
         )
 
     def register(rule: Rule) -> Rule:
         if not callable(rule):
             raise SettingError(
                 f"anomaly_type({name!r}) is given {rule!r}: a rule is a function region -> "
-                "confidence."
+                f"confidence.{lesson('types')}"
             )
         put_rules({name: rule})
         return rule
@@ -84,9 +95,14 @@ def anomaly_type(name: str) -> Callable[[Rule], Rule]:
 
 
 def remove_anomaly_type(name: str) -> None:
-    """Take a type away, built-in or your own; a name that is not registered is an error.
+    """Take a type away, built-in or your own.
 
     :func:`reset_anomaly_types` brings the built-in ones back.
+
+    Raises
+    ------
+    SettingError
+        There is no type of that name.
     """
     if name not in _rules:
         raise SettingError(f"No anomaly type {name!r} is registered: {list(_rules)}.")
@@ -148,12 +164,16 @@ def _confidence(name: str, rule: Rule, region: Region) -> float:
     try:
         value = rule(region)
     except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")
+        place = failed_at(error, rule)
         raise VdeError(
-            f"{where} failed on the region at {region.box}: {type(error).__name__}: {error}. "
+            f"{where} failed on the region at {region.box}: {said}{place and f' ({place})'}. "
             f"Mend it and register it again, or remove_anomaly_type({name!r}).{lesson('types')}"
         ) from error
     if isinstance(value, (bool, int, float, np.floating, np.integer, np.bool_)):
         number = float(value)
         if 0.0 <= number <= 1.0:
             return number
-    raise VdeError(f"{where} returned {value!r}; it must return a confidence from 0 to 1.")
+    raise VdeError(
+        f"{where} returned {value!r}; it must return a confidence from 0 to 1.{lesson('types')}"
+    )

@@ -28,7 +28,7 @@ __all__ = ["BUILT_IN", "rise"]
 
 
 def rise(value: float, low: float, high: float) -> float:
-    """Soft threshold: 0 at `low` and before, 1 at `high` and beyond, a line between.
+    """Soft threshold of a value: 0 at `low` and before, 1 at `high` and beyond, a line between.
 
     With `low` above `high` it falls; where they are equal it is a step.
 

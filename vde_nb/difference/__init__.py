@@ -26,3 +26,7 @@ __all__ = [
     "tolerant_radius",
     "wide_stains",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

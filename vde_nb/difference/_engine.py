@@ -138,6 +138,11 @@ def pixel_maps(
     implementation
         ``"auto"``, ``"opencv"`` or ``"numba"``.
 
+    Returns
+    -------
+    PixelMaps
+        What was asked for; all implementations give the same.
+
     Raises
     ------
     ImageError

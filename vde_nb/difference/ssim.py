@@ -97,10 +97,12 @@ def ssim_heat(
 
     Parameters
     ----------
-    reference, current, colour, implementation
+    reference, current, colour
         As in :func:`ssim`.
     overflow
         ``"saturate"`` or ``"wrap"``.
+    implementation
+        As in :func:`ssim`.
 
     Returns
     -------

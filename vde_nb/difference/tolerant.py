@@ -145,7 +145,7 @@ class Evidence:
         return rows_for(self.shape[1], _ROWS)
 
     def rows(self, first: int, end: int) -> tuple[Float32, Float32]:
-        """Rows `first` to `end` of :attr:`evidence` and :attr:`local`.
+        """Rows `first` to `end`, half-open, of :attr:`evidence` and :attr:`local`.
 
         They lie in this thread's scratch, and last until it calls this again.
         """

@@ -41,3 +41,7 @@ __all__ = [
     "match_boxes",
     "precision_recall",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

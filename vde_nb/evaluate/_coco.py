@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from vde_nb._lessons import lesson
+from vde_nb._paths import absent
 from vde_nb.errors import SettingError
 from vde_nb.evaluate._truth import Bools, GroundTruth, LabelledPair, TrueRegion
 from vde_nb.export import _rle
@@ -99,6 +101,8 @@ def load_coco(
 def _read(file: Path) -> Mapping[str, Any]:
     try:
         document = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise SettingError(f"{absent(str(file))}{lesson('labels')}") from error
     except OSError as error:
         raise SettingError(f"{file} cannot be read: {error.strerror or error}.") from error
     except RecursionError:

@@ -97,7 +97,7 @@ def average_precision(positives: Counts, negatives: Counts) -> float:
 
 
 def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """Area under the ROC curve: how often a positive scores higher than a negative.
+    """Area under the ROC curve: how often one of `positives` is above one of `negatives`.
 
     By the rank sum, ties counting half (Hanley and McNeil, "The meaning and use of the area under
     a receiver operating characteristic (ROC) curve", 1982). NaN where either is missing.

@@ -11,6 +11,7 @@ import numpy as np
 
 from vde_nb._decode import ENDINGS
 from vde_nb._lessons import lesson
+from vde_nb._paths import absent
 from vde_nb.errors import SettingError
 from vde_nb.evaluate._truth import GroundTruth, LabelledPair, TrueRegion, of_mask
 from vde_nb.images import load
@@ -152,7 +153,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def _folder(folder: str | os.PathLike[str]) -> Path:
     path = Path(folder).expanduser()
     if not path.is_dir():
-        raise SettingError(f"{path} is no folder.")
+        given = os.fspath(folder)
+        told = f"{path} is no folder." if path.exists() else absent(given, folder=True)
+        raise SettingError(f"{told}{lesson('labels')}")
     return path
 
 

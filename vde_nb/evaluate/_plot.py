@@ -24,11 +24,13 @@ _BLUE, _ORANGE = "#0072b2", "#d55e00"  # told apart by colour-blind people as we
 def plot(report: Report) -> Figure:
     """See :meth:`Report.plot`."""
     figure = ComparisonFigure(figsize=(11, 7.5), layout="constrained")
-    curve, types, confusion, sweep = figure.subplots(2, 2).flat
-    _curve(curve, report)
-    _types(types, report)
-    _confusion(confusion, report)
-    _sweep(sweep, report)
+    last = "sweep" if report.sweep else "confusion"  # which is then as wide as the figure
+    axes = figure.subplot_mosaic([["curve", "types"], ["confusion", last]])
+    _curve(axes["curve"], report)
+    _types(axes["types"], report)
+    _confusion(axes["confusion"], report)
+    if report.sweep:
+        _sweep(axes["sweep"], report)
     figure.suptitle(f"{report.method}: {report.pairs} pairs, {report.sound_pairs} of them sound")
     return figure
 
@@ -99,9 +101,6 @@ def _confusion(axes: Axes, report: Report) -> None:
 
 def _sweep(axes: Axes, report: Report) -> None:
     axes.set_title("Boxes by threshold")
-    if not report.sweep:
-        _empty(axes, "evaluate(…, sweep=(20, 40, …)) shows this")
-        return
     thresholds = [one.threshold for one in report.sweep]
     for label, style in (("precision", "--"), ("recall", ":"), ("f1", "-")):
         axes.plot(thresholds, [getattr(one, label) for one in report.sweep], style, label=label)

@@ -27,7 +27,10 @@ __all__ = ["plot_mistakes"]
 # Told apart by colour-blind people, on light and dark pictures, and by their lines as well.
 _TRUE: dict[str, Any] = {"edgecolor": "#e69f00", "linestyle": "-"}
 _FOUND: dict[str, Any] = {"edgecolor": "#56b4e9", "linestyle": "--"}
-_COLUMNS, _WIDE, _HIGH = 3, 3.4, 2.15  # inches of each
+#: Two in a row, and their letters, can be read from the last row of a classroom.
+_COLUMNS, _WIDE, _HIGH = 2, 5.0, 3.1  # inches of each
+_HEAD, _LETTERS = 13, 11  # points
+_NAME = 40  # characters of a pair's name
 _GAP = 0.04  # between the two pictures, as a share of one
 _WORDS = {MISSED: "{} missed", FALSE_ALARM: "{} made up", MISNAMED: "{} misnamed"}
 
@@ -43,9 +46,7 @@ def plot_mistakes(report: Report, kinds: str | Sequence[str], most: int) -> Figu
     shown = _chosen(report.mistakes, asked, most)
     columns = min(_COLUMNS, max(len(shown), 1))
     rows = max(1, math.ceil(len(shown) / columns))
-    figure = ComparisonFigure(
-        figsize=(_WIDE * max(columns, 2), _HIGH * rows + 0.75), layout="constrained"
-    )
+    figure = ComparisonFigure(figsize=(_WIDE * columns, _HIGH * rows + 0.8), layout="constrained")
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for one in axes:
         one.set_axis_off()
@@ -53,11 +54,16 @@ def plot_mistakes(report: Report, kinds: str | Sequence[str], most: int) -> Figu
         _draw(one, mistake)
     counts = {kind: sum(one.kind == kind for one in report.mistakes) for kind in asked}
     said = ", ".join(_WORDS[kind].format(counts[kind]) for kind in asked)
-    figure.suptitle(f"{plotted(report.method)}: {said}", fontsize=11)
+    figure.suptitle(f"{plotted(report.method)}: {said}", fontsize=_HEAD)
     if shown:
         keys = [Rectangle((0, 0), 1, 1, fill=False, **style) for style in (_TRUE, _FOUND)]
         figure.legend(
-            keys, ["true", "found"], loc="outside lower center", ncols=2, frameon=False, fontsize=9
+            keys,
+            ["true", "found"],
+            loc="outside lower center",
+            ncols=2,
+            frameon=False,
+            fontsize=_LETTERS,
         )
     return figure
 
@@ -81,11 +87,12 @@ def _draw(axes: Axes, mistake: Mistake) -> None:
         axes.imshow(picture, extent=(x + shift, x + shift + w, y + h, y))
         for boxes, style in ((mistake.true_boxes, _TRUE), (mistake.found_boxes, _FOUND)):
             for box in boxes:
-                wide = 2.2 if box == mistake.box else 1.2
+                wide = 2.8 if box == mistake.box else 1.4
                 axes.add_patch(_rectangle(box, mistake.window, shift, wide, style))
     axes.set(xlim=(x, x + step + w), ylim=(y + h, y))
     overlap = f", overlap {mistake.overlap:.2f}" if mistake.overlap else ""
-    axes.set_title(f"{plotted(mistake.words)}\n{plotted(mistake.pair, 24)}{overlap}", fontsize=8)
+    name = f"{plotted(mistake.pair, _NAME)}{overlap}"
+    axes.set_title(f"{plotted(mistake.words)}\n{name}", fontsize=_LETTERS)
 
 
 def _rectangle(

@@ -184,13 +184,17 @@ class Report(_Boxes):
 
     @property
     def type_table(self) -> Table:
-        """The figures of each type, one row each."""
+        """The figures of each type, one row each.
+
+        Of `true` changes of the type `matched` have a found box of their own, whatever that is
+        called; `recall` is their share. The other two are :class:`TypeReport`'s.
+        """
         return Table(
             [
                 {
                     "type": name or "(unnamed)",
                     "true": one.true,
-                    "found": one.matched,
+                    "matched": one.matched,
                     "recall": _said(one.recall),
                     "pixel AP": _said(one.pixel_ap),
                     f"recall at {self.alarm_rate:.0%} alarms": _said(one.recall_at_alarm),
@@ -305,7 +309,7 @@ class Report(_Boxes):
         return text
 
     def plot(self) -> Figure:
-        """Precision and recall of the pixels, the types, their confusion, and the sweep."""
+        """Precision and recall of the pixels, the types, their confusion, and the sweep if any."""
         from vde_nb.evaluate._plot import plot
 
         return plot(self)
@@ -322,6 +326,11 @@ class Report(_Boxes):
         most
             How many at most, 1 to 60; where there are more, some of each kind, those of the first
             pairs.
+
+        Returns
+        -------
+        Figure
+            Of matplotlib; a notebook shows it.
 
         Raises
         ------

@@ -66,7 +66,13 @@ class GroundTruth:
         return all(region.mask is not None for region in self.regions)
 
     def checked(self, name: str, shape: tuple[int, int]) -> GroundTruth:
-        """Return this truth if it fits a picture of the shape `shape`, else say what does not."""
+        """Return this truth if it fits a picture of the shape `shape`, called `name` in errors.
+
+        Raises
+        ------
+        SettingError
+            It is about a picture of another size, or a box does not lie in it.
+        """
         height, width = shape
         if self.shape is not None and self.shape != shape:
             raise SettingError(

@@ -22,3 +22,7 @@ __all__ = [
     "to_html",
     "to_json",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._module_errors import failed_at
 from vde_nb.errors import SettingError
 from vde_nb.features.base import PatchFeatures
 from vde_nb.settings import nearest
@@ -89,7 +90,8 @@ class Function:
         except Exception as error:
             told = " ".join(str(error).split())[:300]
             raised = f"{type(error).__name__}{f': {told}' if told else ''}"
-            raise SettingError(f"{said} raised {raised}") from error
+            place = failed_at(error, self.function)
+            raise SettingError(f"{said} raised {raised}{place and f' ({place})'}") from error
         height, width = image.shape[:2]
         if isinstance(answer, PatchFeatures):
             values = _checked_values(answer.values, said)

@@ -61,5 +61,10 @@ class Extractor(Protocol):
             ``(H, W, 3)`` RGB uint8.
         what
             What it is, for people who watch the progress.
+
+        Returns
+        -------
+        PatchFeatures
+            A vector for each cell of a grid over the picture.
         """
         ...

@@ -196,6 +196,8 @@ def open_features(name: str, layers: str = "middle", zoom: float = 0.0) -> Extra
 
     Parameters
     ----------
+    name
+        As the setting ``features``.
     layers, zoom
         As the settings ``feature_layers`` and ``feature_zoom``; they concern models only.
 

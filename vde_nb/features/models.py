@@ -213,7 +213,21 @@ def timm_model(name: str) -> Model:
 
 
 def own_model(name: str, path: Path, title: str | None, architecture: str) -> Model:
-    """Add weights of the user's own; see :func:`vde_nb.add_features`.
+    """Add weights of the user's own; :func:`vde_nb.add_features` does it for people.
+
+    Parameters
+    ----------
+    name, path
+        What to choose it by, checked already, and the file or folder.
+    title
+        What people see; None: `name`.
+    architecture
+        Name of the model in timm, for a file; a folder says it itself.
+
+    Returns
+    -------
+    Model
+        As it stands in the table now.
 
     Raises
     ------

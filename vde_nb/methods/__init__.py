@@ -39,3 +39,7 @@ def get_method(name: str) -> Method:
         raise SettingError(
             f"There is no method {name!r}: {', '.join(METHODS)}.{hint}{lesson('methods')}"
         ) from None
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

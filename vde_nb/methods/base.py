@@ -116,7 +116,22 @@ class Method:
 
 
 def difference_stage(images: Prepared, settings: Settings, stage: Stages) -> Staged[PixelMaps]:
-    """|Δ| and SSIM of the pair: the stage all pixel methods begin with."""
+    """|Δ| and SSIM of the pair: the stage all pixel methods begin with.
+
+    Parameters
+    ----------
+    images
+        The pair, registered and levelled.
+    settings
+        Of which `colour` and `ssim_overflow` count here.
+    stage
+        Runs and keeps it.
+
+    Returns
+    -------
+    Staged of PixelMaps
+        Zero where the pictures cannot be compared.
+    """
     return stage(
         "difference",
         _pixel_maps,
@@ -161,7 +176,7 @@ def ssim_score(reference: npt.NDArray[np.uint8], current: npt.NDArray[np.uint8])
 def within(
     heat: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_] | None
 ) -> npt.NDArray[np.uint8]:
-    """Put 0 into `heat` where the pictures cannot be compared, and return it."""
+    """Put 0 into `heat` where it is not `valid` (None: nowhere), and return it."""
     if valid is not None:
 
         def band(first: int, end: int) -> None:

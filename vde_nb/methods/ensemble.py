@@ -40,7 +40,15 @@ def proposals(
     close_iterations: int,
     min_area: int,
 ) -> npt.NDArray[np.int64]:
-    """Boxes ``(x, y, w, h)`` every single mask proposes, ``(n, 4)``."""
+    """Boxes ``(x, y, w, h)`` every single mask proposes, ``(n, 4)``.
+
+    Parameters
+    ----------
+    maps, weights, thresholds, open_iterations, close_iterations
+        As for :func:`vde_nb.methods.multi_fusion.each_mask`.
+    min_area
+        Pixels a region needs to be proposed.
+    """
     boxes: list[Box] = []
     for _, _, mask in each_mask(maps, weights, thresholds, open_iterations, close_iterations):
         boxes.extend(candidate.box for candidate in candidates(mask, min_area))
@@ -151,7 +159,8 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
 METHOD = Method(
     "ensemble",
     "Ensemble",
-    "Ten fusions \u00d7 three thresholds propose boxes, grouped into regions and point prompts.",
+    "Ten fusions \u00d7 three thresholds propose boxes, grouped into regions with a point prompt "
+    "each: for a handful of regions to hand to SAM.",
     find,
     heat_title="Fused",
     heat_said=(

@@ -42,7 +42,8 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
 METHOD = Method(
     "hybrid",
     "Hybrid",
-    "|\u0394| and SSIM fused to one heatmap, one threshold. Simple and fast.",
+    "|\u0394| and SSIM fused to one heatmap, one threshold: the recommended one of the published, "
+    "for pictures that agree to the pixel.",
     find,
     heat_title="Fused",
     heat_said="Both maps are averaged into one heatmap, so that what both see stands out.",

@@ -30,7 +30,7 @@ def _both(maps: PixelMaps) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]
 
 
 def maximum_fused(maps: PixelMaps, weights: tuple[float, ...]) -> npt.NDArray[np.uint8]:
-    """Pixelwise maximum of the fused maps of all weights, ``(H, W)`` uint8.
+    """Pixelwise maximum of the two `maps` fused with each of `weights`, ``(H, W)`` uint8.
 
     A fused value is linear in the weight, so the extreme weights alone decide.
     """
@@ -42,7 +42,13 @@ def maximum_fused(maps: PixelMaps, weights: tuple[float, ...]) -> npt.NDArray[np
 def maximum_clean(
     maps: PixelMaps, weights: tuple[float, ...], open_iterations: int, close_iterations: int
 ) -> npt.NDArray[np.uint8]:
-    """Pixelwise maximum of the *cleaned* fused maps of all weights, ``(H, W)`` uint8."""
+    """Pixelwise maximum of the *cleaned* fused maps of all weights, ``(H, W)`` uint8.
+
+    Parameters
+    ----------
+    maps, weights, open_iterations, close_iterations
+        As for :func:`each_mask`.
+    """
     best: npt.NDArray[np.uint8] | None = None
     for weight in weights:
         smooth = clean(fuse(*_both(maps), weight), open_iterations, close_iterations)
@@ -69,6 +75,17 @@ def each_mask(
     close_iterations: int = 2,
 ) -> Iterator[tuple[float, int, npt.NDArray[np.bool_]]]:
     """Every single mask the union is made of, for teaching and for the ensemble.
+
+    Parameters
+    ----------
+    maps
+        Absolute difference and SSIM heat of a pair.
+    weights
+        Share of SSIM in each fused map, in [0, 1].
+    thresholds
+        Heat above which a pixel counts as changed, each for each of the `weights`.
+    open_iterations, close_iterations
+        As in :func:`vde_nb.detect.clean`.
 
     Yields
     ------
@@ -105,7 +122,8 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
 METHOD = Method(
     "multi_fusion",
     "Multi-fusion",
-    "Ten fusion weights \u00d7 three thresholds, united into one master mask. The most sensitive.",
+    "Ten fusion weights \u00d7 three thresholds, united into one mask: the most sensitive, when "
+    "nothing may be missed and false alarms cost little.",
     find,
     heat_title="Fused",
     heat_said=(

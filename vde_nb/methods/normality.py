@@ -118,7 +118,8 @@ def find(images: Prepared, settings: Settings, stage: Stages) -> Finding:
 METHOD = Method(
     "normality",
     "Normality",
-    "Compares with a model of many normal pictures (vde_nb.Normality): what varies may vary.",
+    "Compares with a model of many normal pictures (vde_nb.Normality): for a fixed scene, where "
+    "what varies may vary.",
     find,
     heat_title="Not normal",
     heat_said=(

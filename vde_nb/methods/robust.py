@@ -320,8 +320,8 @@ def find(
 METHOD = Method(
     "robust",
     "Robust",
-    "Registers the pictures, evens out the light, and counts what exceeds noise and edges. "
-    "The recommended one.",
+    "Registers the pictures, evens out the light, and counts what exceeds noise and edges: the "
+    "default, for anything photographed.",
     find,
     many_references=True,
     heat_title="Evidence",

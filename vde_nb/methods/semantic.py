@@ -410,8 +410,8 @@ def _fast(images: Prepared, settings: Settings, stage: Stages, false_alarms: flo
 METHOD = Method(
     "semantic",
     "Semantic",
-    "Compares descriptions of places, such as a trained model's, instead of pixels; with "
-    "fuse, tells shadows and reflections from changes.",
+    "Compares descriptions of places instead of pixels: where light, shadow and texture vary more "
+    "than pixels should; with fuse, tells shadows from changes.",
     find,
     many_references=True,
     heat_title="Descriptions",

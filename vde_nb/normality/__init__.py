@@ -30,3 +30,7 @@ __all__ = [
     "pinned",
     "stamp_of",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

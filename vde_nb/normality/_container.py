@@ -21,6 +21,7 @@ import numpy.typing as npt
 import xxhash
 
 from vde_nb._decode import decode
+from vde_nb._paths import absent
 from vde_nb._png import png
 from vde_nb.errors import WeightsError
 
@@ -107,6 +108,8 @@ def unpack(path: Path) -> tuple[Arrays, Any]:
         return arrays, json.loads(text)
     except _Refused as refused:
         raise WeightsError(f"{path} {refused}.") from None
+    except FileNotFoundError as error:
+        raise WeightsError(f"{absent(str(path))} Normality.save() writes one.") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise WeightsError(f"{path} cannot be read: {reason}.") from error

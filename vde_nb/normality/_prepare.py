@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vde_nb._decode import ENDINGS
+from vde_nb._lessons import lesson
+from vde_nb._paths import absent
 from vde_nb._text import natural
 from vde_nb.align import prepare
 from vde_nb.errors import ImageError, SettingError
@@ -48,13 +50,17 @@ def sources(images: Iterable[Source] | str | os.PathLike[str]) -> Iterator[tuple
         The folder holds no picture, or `images` is one picture instead of several.
     """
     if isinstance(images, (str, os.PathLike)):
-        yield from _folder(Path(os.fsdecode(images)).expanduser())
+        yield from _folder(os.fsdecode(images))
         return
     if isinstance(images, np.ndarray) and images.ndim < 4:
-        raise SettingError("images is one picture: hand over a list of pictures, [picture, ...].")
+        raise SettingError(
+            "images is one picture: hand over a list of pictures, [picture, ...]."
+            f"{lesson('normality')}"
+        )
     if isinstance(images, (bytes, bytearray, memoryview)) or not isinstance(images, Iterable):
         raise SettingError(
             f"images must be a folder or several pictures, not {type(images).__name__}."
+            f"{lesson('normality')}"
         )
     numbers = count(1)  # enumerate() would hold on to a picture until it has the next one
     for source in images:
@@ -63,12 +69,14 @@ def sources(images: Iterable[Source] | str | os.PathLike[str]) -> Iterator[tuple
         del source
 
 
-def _folder(folder: Path) -> Iterator[tuple[str, Source]]:
+def _folder(given: str) -> Iterator[tuple[str, Source]]:
+    folder = Path(given).expanduser()
     if not folder.is_dir():
-        raise SettingError(f"There is no folder {folder}: give a folder or a list of pictures.")
+        told = f"{given} is no folder." if folder.exists() else absent(given, folder=True)
+        raise SettingError(f"{told} Give a folder or a list of pictures.{lesson('normality')}")
     names = [path.name for path in folder.iterdir() if _is_picture(path)]
     if not names:
-        raise SettingError(f"There is no picture in the folder {folder}.")
+        raise SettingError(f"There is no picture in the folder {folder}.{lesson('normality')}")
     for name in sorted(names, key=natural):
         yield str(folder / name), folder / name
 

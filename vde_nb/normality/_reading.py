@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from vde_nb._lessons import lesson
 from vde_nb._progress import report
 from vde_nb.errors import ImageError
 from vde_nb.images import Picture, Source
@@ -136,9 +137,9 @@ def _short(reason: str, name: str) -> str:
 
 def _none(skipped: list[tuple[str, str]]) -> str:
     if not skipped:
-        return "There is no normal picture to learn from: images is empty."
+        return f"There is no normal picture to learn from: images is empty.{lesson('normality')}"
     said = listed([f"{name} ({why})" for name, why in skipped])
-    return f"None of the normal pictures can be used: {said}"
+    return f"None of the normal pictures can be used: {said}.{lesson('normality')}"
 
 
 def listed(names: list[str]) -> str:

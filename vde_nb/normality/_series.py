@@ -240,7 +240,8 @@ class Series:
     def to_csv(self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> str:
         r"""One row per frame as CSV text (RFC 4180); written to `path` when one is given.
 
-        Text that a spreadsheet would take for a formula gets an apostrophe before it.
+        Text that a spreadsheet would take for a formula gets an apostrophe before it. `overwrite`
+        replaces a file that is there.
 
         Raises
         ------
@@ -258,6 +259,8 @@ class Series:
         self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
     ) -> str:
         """One row per anomaly over time as CSV text, as :attr:`table` shows them.
+
+        It is written to `path` when one is given; `overwrite` replaces a file that is there.
 
         Raises
         ------

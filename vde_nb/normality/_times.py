@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from vde_nb._lessons import taught
 from vde_nb.errors import SettingError
 
 __all__ = ["Timeline", "given_times", "taken_at", "timeline"]
@@ -325,6 +326,11 @@ def given_times(times: Iterable[Any] | None, count: int | None = None) -> list[d
     """
     if times is None:
         return None
+    with taught("normality"):
+        return _checked(times, count)
+
+
+def _checked(times: Iterable[Any], count: int | None) -> list[datetime] | None:
     if isinstance(times, (str, bytes)) or not isinstance(times, Iterable):
         raise SettingError(f"times must be a list, one per picture, not {times!r}.")
     listed = list(times)

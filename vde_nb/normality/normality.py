@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
+from vde_nb._lessons import lesson
 from vde_nb._progress import told
 from vde_nb.errors import SettingError
 from vde_nb.images import Picture, Source
@@ -97,7 +98,9 @@ class Parts:
 class Normality:
     """A model of what is normal, learnt from pictures of a scene when all was well.
 
-    Make one with :meth:`fit`.
+    Make one with :meth:`fit`, or read one with :meth:`load`: they put its `parts` together. Then
+    :meth:`score` and :meth:`compare` judge a picture, :meth:`series` many over time,
+    :meth:`update` learns one more, :meth:`save` keeps the model.
 
     Examples
     --------
@@ -114,7 +117,10 @@ class Normality:
 
     def __init__(self, parts: Parts) -> None:
         if not isinstance(parts, Parts):
-            raise TypeError("Learn a model with Normality.fit(pictures), or read one with load().")
+            raise TypeError(
+                "Learn a model with Normality.fit(pictures), or read one with load()."
+                f"{lesson('normality')}"
+            )
         self._parts = parts
         self._frozen: Parts | None = None
         self._snapshot: Normality | None = None
@@ -327,7 +333,17 @@ class Normality:
         return self._preparer.frame(picture)[0]
 
     def described(self, levelled: UInt8, valid: Bool | None, name: str = "the picture") -> Frame:
-        """A frame of a picture that is on the reference's grid and under its light already."""
+        """A frame of a picture that is on the reference's grid and under its light already.
+
+        Parameters
+        ----------
+        levelled
+            ``(H, W, 3)`` RGB uint8.
+        valid
+            ``(H, W)`` bool, where it shows anything; None: everywhere.
+        name
+            What it is called in messages.
+        """
         return self._preparer.described(name, levelled, valid)
 
     def evidence(self, frame: Frame, false_alarms: float = DEFAULT_FALSE_ALARMS) -> Float32:
@@ -350,7 +366,10 @@ class Normality:
     def maps(
         self, frame: Frame, false_alarms: float = DEFAULT_FALSE_ALARMS
     ) -> tuple[Float32, Float32]:
-        """Evidence to decide by, and the same as wide as what changed, to outline by."""
+        """Evidence to decide by, and the same as wide as what changed, to outline by.
+
+        `frame` and `false_alarms` are those of :meth:`evidence`, and so are the two maps.
+        """
         parts = self._parts
         return evidence_maps(parts.choice.parts, frame, parts.grid, false_alarms)
 
@@ -368,10 +387,24 @@ class Normality:
     def compare(self, image: Source, **settings: Any) -> Comparison:
         """Compare a picture with what is normal, as :func:`vde_nb.compare` does.
 
+        Parameters
+        ----------
+        image
+            Anything that :func:`vde_nb.images.load` takes.
+        **settings
+            As for :func:`vde_nb.compare`, but for `method` and `model`.
+
+        Returns
+        -------
+        Comparison
+            Its reference is the model's.
+
         Raises
         ------
+        ImageError
+            The picture cannot be read, or has other proportions than the reference.
         SettingError
-            `settings` names another method or model.
+            `settings` names another method or model, or a value is not allowed.
         """
         from vde_nb.compare import compare
 
@@ -581,7 +614,10 @@ def _settings(align: bool | str, given: dict[str, Any]) -> Settings:
         if name not in allowed:
             close = nearest(name, allowed)
             hint = f" Did you mean {close}?" if close else ""
-            raise TypeError(f"Normality.fit() has no setting {name!r}: {', '.join(allowed)}.{hint}")
+            raise TypeError(
+                f"Normality.fit() has no setting {name!r}: {', '.join(allowed)}.{hint}"
+                f"{lesson('normality')}"
+            )
     return resolve("normality", align="off" if align is False else align, **given)
 
 
@@ -590,7 +626,9 @@ def _check_model(model: str) -> None:
     if model not in known:
         close = nearest(model, known)
         hint = f" Did you mean {close}?" if close else ""
-        raise SettingError(f"There is no kind of model {model!r}: {', '.join(known)}.{hint}")
+        raise SettingError(
+            f"There is no kind of model {model!r}: {', '.join(known)}.{hint}{lesson('normality')}"
+        )
 
 
 def _named(features: Any) -> str:

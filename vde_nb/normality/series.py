@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vde_nb._lessons import lesson
 from vde_nb._progress import heard, listening, report, told
 from vde_nb.errors import ImageError, SettingError
 from vde_nb.images import Source
@@ -109,7 +110,7 @@ def series(
                 rows.append(replace(row, tracks=seen))
             del found
     if not rows:
-        raise ImageError("There is no picture to judge: images is empty.")
+        raise ImageError(f"There is no picture to judge: images is empty.{lesson('normality')}")
     if moments is None:
         names = [row.name for row in rows]
         line = timeline(names, given_times(times, len(rows)), sort=False)
@@ -132,6 +133,7 @@ def _check(settings: Mapping[str, Any]) -> None:
     if fixed:
         raise SettingError(
             f"{fixed[0]} cannot be set for a series: the model that judges it says what it is."
+            f"{lesson('normality')}"
         )
 
 
@@ -154,7 +156,7 @@ def _frames(
         return sources(images), whole, (), None
     found = list(sources(images))
     if not found:
-        raise ImageError("There is no picture to judge: images is empty.")
+        raise ImageError(f"There is no picture to judge: images is empty.{lesson('normality')}")
     line = timeline([name for name, _ in found], given_times(times, len(found)))
     ordered = [found[number] for number in line.order]
     return ordered, len(found), line.notes, tuple(line.times[number] for number in line.order)

@@ -6,3 +6,7 @@
 from vde_nb.panel.panel import Panel
 
 __all__ = ["Panel"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vde_nb._lessons import lesson
 from vde_nb.errors import SettingError
 from vde_nb.images import Box
 from vde_nb.prompting import checked_prompts
@@ -61,7 +62,10 @@ def checked_ignore(boxes: object) -> tuple[Box, ...]:
     if boxes is None:
         return ()
     if isinstance(boxes, (str, bytes)) or not isinstance(boxes, Iterable):
-        raise SettingError(f"ignore={_short(boxes)} is not allowed: a list of boxes (x, y, w, h).")
+        raise SettingError(
+            f"ignore={_short(boxes)} is not allowed: a list of boxes (x, y, w, h)."
+            f"{lesson('ignore')}"
+        )
     found: list[Box] = []
     for box in boxes:
         try:
@@ -71,7 +75,7 @@ def checked_ignore(boxes: object) -> tuple[Box, ...]:
         if w <= 0 or h <= 0:
             raise SettingError(
                 f"ignore= holds {_short(box)}; needed are boxes (x, y, w, h) in pixels with a "
-                "width and a height, as [(10, 20, 100, 50)]."
+                f"width and a height, as [(10, 20, 100, 50)].{lesson('ignore')}"
             )
         found.append((x, y, w, h))
     if len(found) > _MOST:

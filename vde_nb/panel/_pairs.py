@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vde_nb._lessons import lesson
 from vde_nb._text import natural, readable
 from vde_nb.comparison import Comparison
 from vde_nb.errors import ImageError, SettingError
@@ -165,7 +166,9 @@ def made_pair(reference: Any, current: Any, names: Sequence[str | None] | None =
         raise SettingError(f"names={names!r} is not allowed: two texts.")
     if isinstance(reference, ImagePair):
         if current is not None:
-            raise SettingError("Give either an ImagePair, or a reference and a current picture.")
+            raise SettingError(
+                f"Give either an ImagePair, or a reference and a current picture.{lesson('panel')}"
+            )
         found = reference.reference.name, reference.current.name
     else:
         found = name_of(reference, "reference"), name_of(current, "current")
@@ -203,7 +206,9 @@ def listed_pairs(pairs: Iterable[Any]) -> list[Pair]:
         It is empty, too long, or something in it is no pair.
     """
     if isinstance(pairs, (str, bytes, os.PathLike)) or not isinstance(pairs, Iterable):
-        raise SettingError(f"pairs={pairs!r} is not allowed: a list of (reference, current).")
+        raise SettingError(
+            f"pairs={pairs!r} is not allowed: a list of (reference, current).{lesson('panel')}"
+        )
     found = []
     for number, one in enumerate(pairs, 1):
         if number > MOST:
@@ -219,9 +224,9 @@ def listed_pairs(pairs: Iterable[Any]) -> list[Pair]:
         elif isinstance(one, (list, tuple)) and len(one) == 2:
             found.append(made_pair(*one))
         else:
-            raise SettingError(f"Pair {number} is no (reference, current).")
+            raise SettingError(f"Pair {number} is no (reference, current).{lesson('panel')}")
     if not found:
-        raise SettingError("The list of pairs is empty; it needs at least one.")
+        raise SettingError(f"The list of pairs is empty; it needs at least one.{lesson('panel')}")
     return found
 
 
@@ -243,6 +248,7 @@ def folder_pairs(reference: object, current: object) -> tuple[list[Pair], list[s
         if not is_folder(source):
             raise ImageError(
                 f"{name_of(source, 'One')} is no folder: give two folders, or two pictures."
+                f"{lesson('panel')}"
             )
         roots.append(Root(os.fsdecode(source)))  # type: ignore[arg-type]
     pairs, alone = paired(roots[0].list(), roots[1].list())

@@ -7,13 +7,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from vde_nb._extras import absent
 from vde_nb._text import escaped
 from vde_nb.comparison import Comparison
 from vde_nb.figure import notebook_html
 
-__all__ = ["Fallback", "static_html"]
+__all__ = ["Fallback", "lacking", "static_html"]
 
 _HINT = "Run this cell to use the panel."
+
+
+def lacking() -> list[str]:
+    """What a kernel has to have for the panel itself, and has not."""
+    return absent("ipywidgets", "anywidget")
+
+
+def _hint() -> str:
+    names = lacking()
+    if not names:
+        return _HINT
+    return (
+        f"The panel itself needs {' and '.join(names)}, which this kernel has not: "
+        f"pip install {' '.join(names)}, then restart it."
+    )
 
 
 def static_html(panel_id: str, comparison: Comparison | None, message: str = "") -> str:
@@ -33,7 +49,7 @@ def static_html(panel_id: str, comparison: Comparison | None, message: str = "")
         shown = f'<p style="margin:0">{escaped(message)}</p>'
     return (
         f'<div class="vde-static vde-static-{panel_id}">{shown}'
-        f'<p style="margin:6px 0 0 0"><small>{_HINT}</small></p></div>'
+        f'<p style="margin:6px 0 0 0"><small>{_hint()}</small></p></div>'
     )
 
 

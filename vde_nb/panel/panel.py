@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from traitlets import HasTraits
+
 from vde_nb._table import Table
 from vde_nb.errors import SettingError
 from vde_nb.images import ImagePair, Source
@@ -18,7 +20,7 @@ from vde_nb.panel._incoming import Incoming
 from vde_nb.panel._memory import give_back
 from vde_nb.panel._pairs import Pair
 from vde_nb.panel._state import State
-from vde_nb.panel._static import static_html
+from vde_nb.panel._static import lacking, static_html
 from vde_nb.plugins import Plugin, Plugins, load_plugins, named_plugins
 from vde_nb.reviewing import checked_reviews
 
@@ -28,7 +30,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Panel"]
 
-_UNSET: Any = object()
+
+class _AsItWas:
+    """Stands for what :meth:`Panel.review` was not given, which None could be."""
+
+    def __repr__(self) -> str:
+        return "<as it was>"
+
+
+_UNSET: Any = _AsItWas()
+#: Names that completion leaves out: what traitlets adds beside ways to follow a panel, and what
+#: the panel's own parts call.
+_UNLISTED = {name for name in dir(HasTraits) if not name.startswith("_")} - {
+    "hold_trait_notifications",
+    "observe",
+    "unobserve",
+    "unobserve_all",
+} | {"announce", "edits_of", "on_main", "restore_state", "show_error"}
 #: What a pair was found with that no setting brings back: plug-ins of before.
 _OUTDATED = "other plug-ins"
 _EDITS = ("prompts", "ignore", "nudge")
@@ -256,7 +274,24 @@ class Panel(State):
     def open_side(
         self, side: str, source: Source, name: str | None = None, upload: Any = None
     ) -> None:
-        """Compare with another picture on one side, ``"reference"`` or ``"current"``."""
+        """Compare with another picture on one side.
+
+        Parameters
+        ----------
+        side
+            ``"reference"`` or ``"current"``.
+        source
+            As for the panel itself.
+        name
+            What to call it.
+        upload
+            For the panel's own use: which upload is told what came of it.
+
+        Raises
+        ------
+        SettingError
+            There is no such side.
+        """
         if side not in ("reference", "current"):
             raise SettingError(f"side={side!r} is not allowed: 'reference' or 'current'.")
         old = self._pair
@@ -359,7 +394,13 @@ class Panel(State):
         self._here_or_raise("reviewing a pair", lambda: self._say(at, said))
 
     def export_reviews(self, form: str = "csv") -> None:
-        """Hand the reviews of a run to the browser as a file, ``"csv"`` or ``"json"``."""
+        """Hand the reviews of a run to the browser as a file, ``"csv"`` or ``"json"``.
+
+        Raises
+        ------
+        SettingError
+            There is no run, or the panel is not shown.
+        """
         if self._gallery is None or self._layout is None:
             raise SettingError("There is no run on the screen; panel.run.reviews writes files.")
         name, data, mime = self._gallery.export(form)
@@ -367,7 +408,13 @@ class Panel(State):
         self.announce(f"{name} was sent to the browser.")
 
     def swap(self) -> None:
-        """Exchange reference and current picture."""
+        """Exchange reference and current picture.
+
+        Raises
+        ------
+        SettingError
+            They are of a run, or there are no two single pictures.
+        """
         pair = self._pair
         if self._gallery is not None:
             raise SettingError("The pictures of a run stay as they were compared.")
@@ -581,7 +628,7 @@ class Panel(State):
             self._here("following the controls", action)
 
     def show_error(self, title: str, error: BaseException) -> None:
-        """Show an error in the panel, in words; from any thread."""
+        """Show an `error` in the panel, in words, under a `title`; from any thread."""
         self._here("showing an error", lambda: self._fail(error, "working", title))
 
     def announce(self, text: str) -> None:
@@ -601,13 +648,44 @@ class Panel(State):
         return session_of(self)
 
     def save_session(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the panel's state to a JSON file: settings, pairs, prompts, reviews, view."""
+        """Write the panel's state to a JSON file: settings, pairs, prompts, reviews, view.
+
+        Pictures are not in it, only what they are found by: a sample's name, a path below
+        :attr:`root`, the size and digest of an array.
+
+        Parameters
+        ----------
+        path
+            Where to.
+        overwrite
+            Replace a file that is there.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        OutputError
+            It is there already, or cannot be written.
+        SettingError
+            The model of normality is in no file yet; the message says what to do.
+        """
         from vde_nb.panel._session import save_session
 
         return save_session(self, path, overwrite=overwrite)
 
     def load_session(self, path: str | os.PathLike[str]) -> None:
-        """Bring the panel into a state that was saved, or leave it as it is and raise."""
+        """Bring the panel into a state that was saved, or leave it as it is and raise.
+
+        Raises
+        ------
+        SettingError
+            The file cannot be read or is no session; the message says where in it.
+        ImageError
+            A picture it names cannot be opened.
+        """
         from vde_nb.panel._session import load_session
 
         load_session(self, path)
@@ -634,7 +712,19 @@ class Panel(State):
         view: Mapping[str, Any],
         run: tuple[Any, str] | None = None,
     ) -> None:
-        """Set everything at once, checked before anything is changed: what sessions are made of."""
+        """Set everything at once, checked before anything is changed: what sessions are made of.
+
+        Parameters
+        ----------
+        pairs, edits
+            The pairs, and for each what :meth:`edits_of` gives.
+        index
+            Which of them is shown.
+        method, preset, segmenter, threshold, settings, view
+            As the traits of these names.
+        run
+            Instead of pairs: a run and the id of the row that is shown.
+        """
         given = dict(settings)
         if "thresholds" not in given:
             given["threshold"] = threshold
@@ -701,18 +791,23 @@ class Panel(State):
         shell = get_ipython()
         if shell is None or not hasattr(shell, "kernel") or self._is_closed:
             raise NotImplementedError  # IPython shows the repr then
-        self._link.expect()
-        if self._layout is None:
-            from vde_nb.panel._layout import Layout
+        if not lacking():
+            self._link.expect()
+            if self._layout is None:
+                from vde_nb.panel._layout import Layout
 
-            self._layout = Layout(self, self._incoming.received)
-            self._link.connect(self._layout.viewer.send)
+                self._layout = Layout(self, self._incoming.received)
+                self._link.connect(self._layout.viewer.send)
         self._dispatcher.drain()
         text = repr(self)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._layout.model_id}
-        show: Any = display  # without types
-        show({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
+        if self._layout is not None:
+            view = {"version_major": 2, "version_minor": 0, "model_id": self._layout.model_id}
+            show: Any = display  # without types
+            show({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
         self._fallback.display(static_html(self._id, self._shown, self.message), text)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__()} - _UNLISTED)
 
     def __repr__(self) -> str:
         pair, shown = self._pair, self._shown

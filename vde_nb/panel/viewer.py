@@ -19,7 +19,7 @@ class Viewer(anywidget.AnyWidget):
 
     It has no synced traits but script and style: all it shows arrives in messages, so nothing of
     it swells a saved notebook. Script and style are given as text, because a widget made of a
-    path is watched for changes and never freed.
+    path is watched for changes and never freed. Its `options` are those of any widget.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -29,7 +29,17 @@ class Viewer(anywidget.AnyWidget):
         super().__init__(_esm=esm("widget"), _css=css(), **options)
 
     def download(self, name: str, data: bytes, mime: str = "application/octet-stream") -> None:
-        """Hand a file to the browser."""
+        """Hand a file to the browser, as a download.
+
+        Parameters
+        ----------
+        name
+            Of the file, as it is offered.
+        data
+            What is in it.
+        mime
+            Its media type.
+        """
         token = f"download-{time.monotonic_ns()}"
         for content, buffers in Blob(
             "download", token, data, {"name": name, "mime": mime}

@@ -1,10 +1,12 @@
 """Pairs of pictures made on the spot, with the truth about what changed.
 
 Every pair is painted by a few hundred lines of arithmetic: nothing is downloaded, nothing is read
-from disk, and the same arguments give the same bytes. The pictures look like photographs of an
-inspection camera, and one like a screenshot; the truth comes from the painter, not from comparing
-the two. `stress` makes a pair of any picture of yours: known defects, under known nuisances.
-`series` makes what a fixed camera sees over days, of a sample or of a picture of yours.
+from disk, and the same arguments give the same bytes. (On another processor, a few values in a
+million differ by a grey level; what has changed, and where, does not.) The pictures look like
+photographs of an inspection camera, and one like a screenshot; the truth comes from the painter,
+not from comparing the two. `stress` makes a pair of any picture of yours: known defects, under
+known nuisances. `series` makes what a fixed camera sees over days, of a sample or of a picture of
+yours.
 
 >>> from vde_nb import samples
 >>> samples.list()
@@ -48,6 +50,11 @@ __all__ = [
     "series",
     "stress",
 ]
+
+
+def __dir__() -> Sequence[str]:  # `list` is a function here
+    return sorted(__all__)
+
 
 #: Real pixels around a sample's picture, for a camera that gives.
 _EDGE = 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ImageError
+from ._content import content_of
 from ._defects import KINDS
 from ._noise import Array
 from ._pair import TruthRegion
@@ -107,6 +107,8 @@ class SampleEvent:
         Its pixels when it is fully grown, in the coordinates of the reference. Read-only.
     box : tuple of int
         ``(x, y, w, h)`` around `mask`, half-open.
+    layer : Layer
+        What paints it into the frames.
     """
 
     number: int
@@ -248,7 +250,7 @@ def staged(
     ImageError
         There is no place for that many.
     """
-    rng = np.random.Generator(np.random.PCG64([seed, 419, zlib.crc32(picture.tobytes())]))
+    rng = np.random.Generator(np.random.PCG64([seed, 419, content_of(picture)]))
     names, spare = tuple(_STORIES), list(own)
     stories = [names[i % len(names)] for i in range(count)]
     cast = [_suited(spare, story) for story in stories]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ImageError, SettingError
+from ._content import content_of
 from ._defects import KINDS
 from ._nuisances import LIMITS, disturb, scaled, usual
 from ._pair import SamplePair, Truth, TruthRegion
@@ -35,6 +35,7 @@ def stress(
     count: int | None = None,
     nuisances: str | Mapping[str, Any] = "usual",
     strength: float = 1.0,
+    content: int | None = None,
 ) -> SamplePair:
     """Make a pair of any picture: defects with known outlines, and everything that is none.
 
@@ -46,7 +47,8 @@ def stress(
     image : array_like of uint8, shape (H, W, 3) RGB or (H, W) grey
         The reference; at least 96 pixels on each side.
     seed : int
-        0 or more. The same arguments give the same bytes.
+        0 or more. The same arguments give the same bytes. One seed is another defect in another
+        picture; in pictures that hardly differ, as those of one camera do, it is the same one.
     defects : sequence of str, optional
         Kinds of defects: ``"missing"``, ``"added"``, ``"moved"``, ``"crack"``, ``"scratch"``,
         ``"stain"``, ``"recolour"``, ``"texture"``; ``()`` for none. By default odd seeds have
@@ -61,6 +63,9 @@ def stress(
         0 to 0.9), gamma, gain, bias (grey levels), noise (σ in grey levels) and jpeg (quality).
     strength : float
         Scales every nuisance, 0 (none) to 3.
+    content : int, optional
+        0 or more: mixed with `seed` in place of what the picture shows (its size, and how bright
+        its parts are). One number gives the same choices in every picture, as far as it allows.
 
     Returns
     -------
@@ -93,8 +98,12 @@ def stress(
         raise SettingError(f"count must be a whole number from 1 to 20, not {count!r}")
     if not _is_number(strength, 0, 3):
         raise SettingError(f"strength must be a number from 0 to 3, not {strength!r}")
+    if content is None:
+        content = content_of(reference)
+    elif isinstance(content, bool) or not isinstance(content, numbers.Integral) or content < 0:
+        raise SettingError(f"content must be a whole number, 0 or more, not {content!r}")
     # Mixed with the picture's content: one seed is another defect in every picture.
-    content = zlib.crc32(reference.tobytes())
+    content = int(content)
     rng = np.random.Generator(np.random.PCG64([int(seed), 311, content]))
     light = np.random.Generator(np.random.PCG64([int(seed), 727, content]))
     amounts = _amounts(nuisances, light)

@@ -27,3 +27,7 @@ __all__ = [
     "predictor",
     "segmenter_entries",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

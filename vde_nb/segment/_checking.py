@@ -34,6 +34,8 @@ def problem(weights: Weights, *, read: bool = True) -> str:
 
     Parameters
     ----------
+    weights
+        As they were found.
     read
         Read a large file that was not checked before. Otherwise only what is remembered counts,
         and its size.

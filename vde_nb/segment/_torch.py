@@ -78,7 +78,7 @@ class TorchBackend(ABC):
 
     @abstractmethod
     def fit(self, height: int, width: int) -> Fit:
-        """How a picture of that size lies in the frame."""
+        """How a picture of `height` x `width` pixels lies in the frame."""
 
     @abstractmethod
     def _input(self, image: npt.NDArray[np.uint8]) -> Any:

@@ -50,6 +50,11 @@ class Prompt:
         What detection found, ``(h, w)`` bool in the frame of `box`; a hint, may be None.
     reach
         Pixels the outline may leave the box by on each side.
+
+    Examples
+    --------
+    >>> Prompt(points=((90, 80, 1), (140, 80, 0)))  # what is at the first, without the second
+    Prompt(box=None, points=((90, 80, 1), (140, 80, 0)), mask=None, reach=0)
     """
 
     box: Box | None = None

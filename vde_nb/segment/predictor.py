@@ -250,6 +250,20 @@ class Predictor:
     ) -> list[Prediction]:
         """Answer prompts, in their order; see :meth:`stream`, which needs less memory.
 
+        Parameters
+        ----------
+        embedded
+            Of :meth:`embed`.
+        prompts
+            One or several.
+        multimask, refine, previous, notes
+            As for :meth:`stream`.
+
+        Returns
+        -------
+        list of Prediction
+            One for each prompt.
+
         Raises
         ------
         SettingError
@@ -374,7 +388,7 @@ class Predictor:
         return list(previous)
 
     def cells_per_pixel(self, height: int, width: int) -> tuple[float, float]:
-        """Cells of the mask grid per pixel of a picture of that size, across and down."""
+        """Cells of the mask grid per pixel of a `height` x `width` picture, across and down."""
         fit, backend = self.backend.fit(height, width), self.backend
         share = backend.grid / backend.side
         return fit.scale_x * share, fit.scale_y * share

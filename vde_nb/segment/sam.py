@@ -68,7 +68,7 @@ class SamBackend(TorchBackend):
         self.preprocessing = f"longest-{self.side}-pillow"
 
     def fit(self, height: int, width: int) -> Fit:
-        """The longer side fills the frame."""
+        """The longer of `height` and `width` fills the frame."""
         return longest_side(height, width, self.side)
 
     def _input(self, image: npt.NDArray[np.uint8]) -> Any:

@@ -100,7 +100,7 @@ class TransformersBackend(TorchBackend):
         return tensor.to(self.device)[:, None, None]
 
     def fit(self, height: int, width: int) -> Fit:
-        """The longer side fills the frame (SAM 1), or both do."""
+        """The longer of `height` and `width` fills the frame (SAM 1), or both do."""
         if self._how.whole:
             return longest_side(height, width, self.side)
         return Fit(self.side / width, self.side / height, self.side, self.side)

@@ -250,9 +250,16 @@ def obtain(model: Model, *, patience: float = 0.0) -> Weights:
 
     Parameters
     ----------
+    model
+        As for :func:`download`.
     patience
         Seconds for which a slow attempt to download that failed is not made again: a blocked
         network may answer slowly, and a slider asks often.
+
+    Returns
+    -------
+    Weights
+        Where they are.
 
     Raises
     ------
@@ -284,10 +291,17 @@ def download(
 
     Parameters
     ----------
+    model
+        See :func:`vde_nb.segment.models.get_model`.
     force
         Download them even if they are here.
     schemes
         Of addresses that are allowed.
+
+    Returns
+    -------
+    Weights
+        Where they are now.
 
     Raises
     ------

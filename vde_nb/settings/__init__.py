@@ -6,6 +6,12 @@ validation (here), the keyword arguments of :func:`vde_nb.compare`, the options 
 line, the controls of the panel and the tables of the documentation. Adding a setting is one edit.
 
 Names are unique over all stages, so users write them flat: ``compare(a, b, threshold=60)``.
+
+>>> [one.name for one in declarations("hybrid", "none") if one.stage == "detect"]
+['threshold', 'open_iterations', 'close_iterations', 'min_area']
+>>> threshold = next(one for one in declarations() if one.name == "threshold")
+>>> threshold.default, threshold.range
+(50, 'whole number from 0 to 255')
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from vde_nb._lessons import lesson
 from vde_nb.errors import SettingError
 from vde_nb.settings._declare import Declaration, StageSettings, nearest
 from vde_nb.settings._presets import DEFAULT_METHOD, METHOD_DEFAULTS, PRESETS
@@ -81,7 +88,10 @@ def declarations(
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides what a comparison finds. Make one with :func:`resolve`.
+    """Everything that decides what a comparison finds.
+
+    A comparison's are ``result.settings``; :func:`vde_nb.settings.resolve` makes others, and
+    :func:`vde_nb.settings.declarations` says what each setting is and may be.
 
     Attributes
     ----------
@@ -120,6 +130,7 @@ class Settings:
                 hint = f" Did you mean {close}?" if close else ""
                 raise TypeError(
                     f"There is no setting {name!r}.{hint} All settings: {', '.join(where)}."
+                    f"{lesson('settings')}"
                 )
             by_stage.setdefault(where[name], {})[name] = value
         stages = {
@@ -181,7 +192,9 @@ def resolve(method: str = DEFAULT_METHOD, preset: str = "default", **flat: Any) 
     if not isinstance(preset, str) or preset not in PRESETS:
         close = nearest(preset, PRESETS)
         hint = f" Did you mean {close}?" if close else ""
-        raise SettingError(f"There is no preset {preset!r}: {', '.join(PRESETS)}.{hint}")
+        raise SettingError(
+            f"There is no preset {preset!r}: {', '.join(PRESETS)}.{hint}{lesson('settings')}"
+        )
     if preset == "published" and method not in PUBLISHED:
         raise SettingError(
             f"The published notebooks have no method {method!r}: preset='published' is for "
@@ -191,3 +204,7 @@ def resolve(method: str = DEFAULT_METHOD, preset: str = "default", **flat: Any) 
     usual = METHOD_DEFAULTS.get(method, {}) if preset != "published" else {}
     changes = {**usual, **chosen.get("", {}), **chosen.get(method, {}), **flat}
     return Settings(method=method, preset=preset).replace(**changes)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -88,7 +88,15 @@ def setting(
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is known of one setting; see :func:`setting` for the fields."""
+    """What is known of one setting.
+
+    Attributes
+    ----------
+    name, stage
+        Its name, unique over all stages, and the stage it belongs to.
+    default, help, low, high, step, choices, unit, advanced, methods, model, on, count
+        As for :func:`setting`.
+    """
 
     name: str
     stage: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from vde_nb._lessons import taught
 from vde_nb.settings._declare import StageSettings, setting
 
 #: Methods the published notebooks have: they compare pixel by pixel.
@@ -80,6 +81,10 @@ class AlignSettings(StageSettings):
         advanced=True,
         count=2,
     )
+
+    def __post_init__(self) -> None:
+        with taught("registration"):
+            super().__post_init__()
 
 
 @dataclass(frozen=True)

@@ -353,7 +353,7 @@ def registration(comparison: Comparison | None) -> dict[str, Any] | None:
 def counts_of(
     comparison: Comparison, should_stop: Callable[[], bool] | None = None
 ) -> list[int] | None:
-    """:func:`region_counts` of a comparison.
+    """:func:`region_counts` of a comparison, asking `should_stop` in between.
 
     None where it was stopped, and where a method groups regions: a count of them would not be
     the number of its anomalies.
