@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.robustness.test_disk import tiny
@@ -98,10 +99,16 @@ def test_ten_kills_of_a_run_of_ten_thousand(workers: int, tmp_path: Path) -> Non
     assert_complete(out, count)
 
 
+def _works(process: psutil.Process) -> bool:
+    """Whether it is a worker, and not one that has just ended."""
+    try:
+        return "resource_tracker" not in str(process.cmdline())
+    except psutil.Error:
+        return False
+
+
 @needs_linux
 def test_ten_workers_killed_in_one_run(tmp_path: Path) -> None:
-    import psutil
-
     count, out = scaled(5000), tmp_path / "run"
     child = start(_RUN, out, count, 2)
     try:
@@ -110,9 +117,7 @@ def test_ten_workers_killed_in_one_run(tmp_path: Path) -> None:
             time.sleep(draw.uniform(1, 3))
             if child.poll() is not None:
                 break
-            workers = [
-                one for one in parent.children() if "resource_tracker" not in str(one.cmdline())
-            ]
+            workers = [one for one in parent.children() if _works(one)]
             if workers:
                 os.kill(draw.choice(workers).pid, signal.SIGKILL)
         _, err = child.communicate(timeout=3000)
