@@ -326,7 +326,7 @@ def test_a_setting_the_method_does_not_use_is_noted(run, pair):
         (["third.png"], "one argument too many: 'third.png'"),
         (["--overwrite"], "give --out DIR as well"),
         (["--save", "results"], "give --out DIR as well"),
-        (["--out", ""], "'' is no folder"),
+        (["--out", ""], "'' is no name"),
     ],
 )
 def test_a_wrong_word_is_one_line_that_helps(run, pair, words, told):

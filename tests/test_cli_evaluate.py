@@ -227,7 +227,8 @@ def test_the_summary_is_narrow_and_a_long_list_is_cut(run, coco):
     (coco / "labels.json").write_text(json.dumps(document))
     _, out, _ = run(coco, *QUICK)
     assert max(map(len, out.splitlines())) <= 100
-    assert f"and {24 - _cli_evaluate._ROWS} more; --out DIR writes them" in out or "more;" in out
+    mistakes = json.loads(run(coco, *QUICK, "--json")[1])["mistakes"]
+    assert f"and {len(mistakes) - _cli_evaluate._ROWS} more; --out DIR writes them" in out
     assert out.count(" missed ") == _cli_evaluate._ROWS
 
 
@@ -246,6 +247,22 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(masks):
         assert b"3 true" in process.communicate(timeout=60)[0]
     os.close(here)
     assert b" 0/3 " in said
+
+
+def test_names_from_annotations_make_no_lines_of_their_own(run, coco):
+    labels = coco / "labels.json"
+    document = json.loads(labels.read_text())
+    document["categories"][0]["name"] = "added_part\nFailed:\n  \x1b[31mnothing"
+    labels.write_text(json.dumps(document))
+    _, out, _ = run(coco, *QUICK)
+    assert "Failed:" not in out.splitlines() and "\x1b" not in out
+    assert "added_part\\nFailed:" in out
+
+
+def test_pictures_of_annotations_may_lie_in_folders_that_masks_have_too(run, coco):
+    for name in ("reference", "current"):
+        (coco / name).mkdir()
+    assert "COCO annotations in labels.json" in run(coco, *QUICK)[1]
 
 
 # ----------------------------------------------------------------------------------------- limits
@@ -274,6 +291,10 @@ def test_limits_may_be_given_apart_and_count_without_a_summary_too(run, coco):
 def test_a_limit_just_missed_is_told_with_enough_digits(run, coco):
     _, out, _ = run(coco, *QUICK, "--fail-under", "recall=0.7501")
     assert "recall 0.7500 is under 0.7501" in out
+    _, out, _ = run(coco, *QUICK, "--fail-under", "recall=0.75000001")
+    assert "recall 0.75000000 is under 0.75000001" in out
+    status, out, _ = run(coco, *QUICK, "--threshold", "255", "--fail-under", "recall=1e-30")
+    assert status == 1 and " is under 1e-30" in out
 
 
 def test_a_figure_that_nobody_can_tell_never_passes(run, masks):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import os
 import subprocess
 import sys
@@ -21,10 +23,14 @@ HEAD = "import vde_nb as vde\n\n"
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """No trial changes what is registered."""
+    """No trial changes what is registered; and one that does spoils no other test."""
     before = dict(_registry._rules)
     yield
-    assert dict(_registry._rules) == before and loaded_plugins() == ()
+    after, left = dict(_registry._rules), loaded_plugins()
+    for plugin in left:
+        plugin.remove()
+    _registry.put_rules({**dict.fromkeys(after), **before})
+    assert after == before and left == ()
 
 
 @pytest.fixture
@@ -115,6 +121,8 @@ def test_its_own_test_passes_and_fails_when_the_rule_is_broken(run, tmp_path):
         ("a.py", ["--name", "3d"], "3d"),
         ("class.py", [], "class"),
         ("vde.py", [], "vde"),
+        ("print.py", [], "print"),
+        ("round.py", [], "round"),
         ('"""\\quit().py', ["--name", "x"], "x"),
     ],
 )
@@ -124,7 +132,9 @@ def test_any_name_makes_a_file_that_loads(run, tmp_path, file, words, name):
     assert run("new", tmp_path / file, *words)[0] == 0
     plugin = vde.load_plugin(tmp_path / file)
     assert plugin.types == (name,) and name in anomaly_types()
+    rule = _registry._rules[name].__name__
     plugin.remove()
+    assert not hasattr(builtins, rule) and not keyword.iskeyword(rule), "the file uses these itself"
 
 
 @pytest.mark.parametrize(
@@ -228,9 +238,14 @@ def test_a_rule_that_draws_lots_is_found(check):
     assert status == 1 and "must neither remember nor draw lots" in told
 
 
-def test_a_rule_that_never_fires_is_a_fault_on_a_pair_and_a_note_on_the_samples(check, run):
+def test_a_rule_that_never_fires_is_a_fault_on_a_pair_and_a_note_on_the_samples(
+    check, run, tmp_path
+):
     status, told = check(rule("return 0.0"))
     assert status == 1 and "mine never fires on this pair" in told
+    status, out, _ = run("check", tmp_path / "mine.py")
+    told = " ".join(out.split())
+    assert status == 0 and "Nothing in the samples is called mine" in told and "No faults" in told
 
 
 def test_a_nearly_sure_rule_that_takes_names_away_is_told(check, pair):

@@ -211,3 +211,8 @@ def test_a_url_of_a_file_is_told_with_its_path() -> None:
 def test_other_urls_have_to_be_downloaded(url: str) -> None:
     assert from_url(url) == ""
     assert said(url).endswith("download it and pass its path")
+
+
+@on_linux
+def test_what_a_url_stands_for_cannot_write_to_the_terminal() -> None:
+    assert said("file:///a%1b[31m.png").endswith(r"the path that it stands for, /a\33[31m.png")

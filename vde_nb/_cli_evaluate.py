@@ -25,6 +25,7 @@ from vde_nb._cli_settings import (
     ignored,
 )
 from vde_nb._console import safe, say
+from vde_nb._table import Table
 from vde_nb.errors import OutputError, SettingError
 
 if TYPE_CHECKING:
@@ -256,7 +257,9 @@ def _pairs(options: argparse.Namespace) -> tuple[list[LabelledPair], str]:
         return pairs, f"COCO annotations in {file.name}"
     given = [name for name, value in of_coco.items() if value is not None]
     if given:
-        raise SettingError(f"{' and '.join(given)}: for COCO annotations, and {source} holds none.")
+        raise SettingError(
+            f"{' and '.join(given)}: for COCO annotations; name their file in place of {source}."
+        )
     if any((source / name).is_dir() for name in _MASKS):
         return load_masks(source), "painted masks"
     return load_deeppcb(source), "the layout of DeepPCB"
@@ -279,9 +282,13 @@ def _annotations(source: Path) -> Path | None:
             f"{lesson('labels')}"
         )
     is_deeppcb = (source / "pairs.txt").is_file() or any(source.glob("*_temp.jpg"))
-    if is_deeppcb or any((source / name).is_dir() for name in _MASKS):
-        return None
     found = sorted(one for one in source.glob("*.json") if one.is_file())
+    # pictures of annotations may lie in folders reference and current, too
+    is_painted = (source / "masks").is_dir() or (
+        len(found) != 1 and any((source / name).is_dir() for name in _MASKS)
+    )
+    if is_deeppcb or is_painted:
+        return None
     if len(found) == 1:
         return found[0]
     if found:
@@ -305,18 +312,18 @@ def _wrong(
         for name, limit in (item for one in limits for item in one.items()):
             value = report.figures[name]
             if math.isnan(value):
-                wrong.append(f"{name} cannot be told from these pairs, {limit:g} was asked for")
+                wrong.append(f"{name} cannot be told from these pairs, {limit:.15g} was asked for")
             elif is_worse(value, limit):
                 # as many digits as it takes to see it
-                digits = next(n for n in range(3, 18) if round(value, n) != round(limit, n))
-                wrong.append(f"{name} {value:.{digits}f} is {word} {limit:g}")
+                digits = next((n for n in range(3, 17) if round(value, n) != round(limit, n)), 17)
+                wrong.append(f"{name} {value:.{digits}f} is {word} {limit:.15g}")
     return wrong
 
 
 def _summary(report: Report, kind: str, targets: list[Path], wrong: list[str]) -> list[str]:
     count = report.pairs
     lines = [
-        f"{count} {'pair' if count == 1 else 'pairs'} ({kind}), {report.sound_pairs} of them "
+        f"{count} {'pair' if count == 1 else 'pairs'} ({safe(kind)}), {report.sound_pairs} of them "
         f"sound; method {report.method}",
         f"{report.true} true, {report.found} found, {report.matched} of them match at IoU > "
         f"{report.min_iou:g}",
@@ -367,8 +374,10 @@ def _strange(report: Report) -> list[str]:
     return ["", *textwrap.wrap(note, 79, break_long_words=False)]
 
 
-def _table(table: object) -> list[str]:
-    return [safe(line) for line in repr(table).splitlines()]
+def _table(table: Table) -> list[str]:
+    """The lines of a table; a name with a line break in it makes no line of its own."""
+    rows = [{safe(name): safe(value) for name, value in row.items()} for row in table]
+    return repr(Table(rows)).splitlines()
 
 
 def _write(report: Report, targets: list[Path], overwrite: bool) -> None:

@@ -42,6 +42,12 @@ _MOST = 1000  # notebooks of this name with a number
 _WIDTH = 88  # of a line of the cell, as formatters have it by default
 _MANIFEST = "run.json"
 _PATIENCE = 3  # so often JupyterLab is asked to end, the next time it is not asked any more
+#: Not ``python -m jupyterlab``, which would import what lies in the working folder, such as a
+#: random.py beside somebody's pictures, in the place of what JupyterLab is made of.
+_LAB = (
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "from jupyterlab.labapp import main; sys.exit(main())"
+)
 #: Rows of a run that are asked where their pictures lie.
 _ROWS = 500
 _SAMPLE = """\
@@ -87,10 +93,9 @@ def run(options: argparse.Namespace) -> int:
     code = _code(options, target.parent)
     lacking = absent("jupyterlab", "ipykernel")
     if lacking:
-        pair = "REF CUR" if options.current is None else "with the same pictures"
         raise MissingExtraError(
             f'The panel needs {" and ".join(lacking)}: pip install "vde-nb[lab]". What needs '
-            f"nothing more: vde-nb compare {pair} --out report --save html writes the same viewer "
+            "nothing more: vde-nb compare REF CUR --out report --save html writes the same viewer "
             "as a page for any browser."
         )
     document = notebook(code)
@@ -110,10 +115,11 @@ def run(options: argparse.Namespace) -> int:
 def _target(out: Path) -> Path:
     """Where the notebook goes, absolute; its name must be one that JupyterLab opens."""
     target = Path(os.path.abspath(out))  # noqa: PTH100 - keeps links
-    if target.suffix != ".ipynb" or target.name.startswith("."):
+    is_text = not any("\ud800" <= one <= "\udfff" for one in target.name)  # an address holds it
+    if target.suffix != ".ipynb" or target.name.startswith(".") or not is_text:
         raise SettingError(
-            f"--out {out} is no name of a notebook: one that ends in .ipynb, and does not begin "
-            "with a dot."
+            f"--out {out} is no name of a notebook: one that ends in .ipynb, is UTF-8, and does "
+            "not begin with a dot."
         )
     if not target.parent.is_dir():
         raise OutputError(f"There is no folder {target.parent} for the notebook; make it first.")
@@ -226,7 +232,9 @@ def _outside(found: Run, folder: Path, root: Path) -> str:
     except ValueError:  # two drives, or nothing is found at all
         return ""
     is_below = Path(common).is_relative_to(os.path.realpath(root))
-    return "" if is_below and not is_lost else common
+    # a run may come from anybody: one row of it must not talk people into opening a whole disk
+    is_all = Path(common).parent == Path(common)
+    return "" if is_all or (is_below and not is_lost) else common
 
 
 def _near(found: Run) -> Iterator[Path]:
@@ -246,7 +254,8 @@ def _path(path: Path, folder: Path) -> str:
     """`path` as a literal for the cell, which runs in `folder`: relative where it lies below."""
     from vde_nb.images import URL
 
-    full = Path(os.path.abspath(path))  # noqa: PTH100 - keeps links
+    # links are kept, but what lies above one is not known by its name
+    full = Path((os.path.realpath if ".." in path.parts else os.path.abspath)(path))
     below = str(full.relative_to(folder)) if full.is_relative_to(folder) else str(full)
     # a name may look like an address, or like a user's folder
     return literal(str(full) if below.startswith("~") or URL.match(below) else below)
@@ -294,7 +303,7 @@ def _free(target: Path, document: str) -> Path:
 def _command(options: argparse.Namespace, target: Path) -> list[str]:
     from urllib.parse import quote
 
-    words = [sys.executable, "-m", "jupyterlab"]
+    words = [sys.executable, "-c", _LAB]
     words.append(f"--ServerApp.root_dir={target.parent}")
     # both the browser and the printed address open the notebook itself
     words.append(f"--LabApp.default_url=/lab/tree/{quote(target.name, safe='')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import builtins
 import keyword
 import os
 import re
@@ -150,7 +151,9 @@ def _new(options: argparse.Namespace) -> int:
     if os.path.lexists(path) and not options.overwrite:
         raise OutputError(f"{path} is there already; --overwrite replaces it.")
     rule = name.replace("-", "_")
-    if not rule.isidentifier() or keyword.iskeyword(rule) or rule in ("vde", "cv2", "rise"):
+    # the file itself uses these, and print() and round()
+    taken = keyword.iskeyword(rule) or hasattr(builtins, rule) or rule in ("vde", "cv2", "rise")
+    if taken or not rule.isidentifier():
         rule = "rule"
     # Within its own documentation the file's name is text that cannot end it.
     said = re.sub(r'["\\\s]|[^\w.-]', "_", path.name)

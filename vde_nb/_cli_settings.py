@@ -189,9 +189,9 @@ def _assignments() -> re.Pattern[str]:
 
 
 def folder_of(text: str) -> Path:
-    """Read the name of a folder."""
+    """Read the name of a folder, or of a file to be written."""
     if not text:
-        raise argparse.ArgumentTypeError("'' is no folder")
+        raise argparse.ArgumentTypeError("'' is no name")
     return Path(os.path.expanduser(text))  # noqa: PTH111 - Path's own fails for unknown users
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TextIO
 
@@ -44,4 +45,7 @@ def shell_word(text: object) -> str:
     import shlex  # only where commands are told
 
     told = safe(text)
-    return f'"{told}"' if os.name == "nt" and " " in told else shlex.quote(told)
+    if os.name != "nt":
+        return shlex.quote(told)
+    # cmd.exe knows no other quotation marks, and no name of a file holds these
+    return told if re.fullmatch(r"[\w.:\\/~+-]+", told) else f'"{told}"'

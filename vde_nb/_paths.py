@@ -181,7 +181,7 @@ def from_url(url: str) -> str:
         return ""
     try:
         parts = urlsplit(url)
-    except ValueError:
+        own = parts.netloc.lower() in ("", "localhost")
+        return url2pathname(parts.path) if own else ""
+    except (OSError, ValueError):  # no URL at all; or, on Windows, of no path
         return ""
-    own = parts.netloc.lower() in ("", "localhost")
-    return url2pathname(parts.path) if own else ""

@@ -18,6 +18,7 @@ from vde_nb import samples
 from vde_nb._console import shell_word
 from vde_nb._table import Table
 from vde_nb.classify import UNKNOWN, Region, classify
+from vde_nb.classify._classify import LEAST, MARGIN
 from vde_nb.classify._registry import Rule, put_rules, user_rules
 from vde_nb.classify._rules import BUILT_IN
 from vde_nb.compare import compare
@@ -30,8 +31,6 @@ __all__ = ["Trial", "try_plugin"]
 
 #: Name of the rule that looks on while pictures are compared; no plug-in calls one so.
 _PROBE = "vde-nb-trial"
-#: A built-in type that is ahead by less leaves the region without a name.
-_MARGIN = 0.05
 _NUMBERS = (bool, int, float, np.floating, np.integer, np.bool_)
 
 
@@ -316,7 +315,7 @@ def _count(
         if now.type == name:
             one.wins += 1
             one.instead[before] += before != name
-        elif now.type == UNKNOWN != before and now.confidence - value < _MARGIN:
+        elif now.type == UNKNOWN != before and now.confidence - value < MARGIN:
             one.spoilt[before] += 1
 
 
@@ -372,11 +371,11 @@ def _remarks(tried: Mapping[str, _Tried], given: str, *, is_own: bool) -> list[s
             notes.append(
                 f"{name} comes too near to the surest type and leaves regions without a name "
                 f"({_counted(one.spoilt)}): return 1.0 once all that can be checked holds, or "
-                "less by more than 0.05."
+                f"less by more than {MARGIN}."
             )
         if is_own and one.fires and not one.wins and not one.spoilt:
             notes.append(
-                f"{name} fires and never wins: other types are surer, or it is below 0.35."
+                f"{name} fires and never wins: other types are surer, or it is below {LEAST}."
             )
         if one.wins and not is_own and name not in BUILT_IN:
             notes.append(

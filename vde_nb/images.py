@@ -313,7 +313,7 @@ def _opened(given: str) -> BinaryIO:
     if URL.match(given):
         remedy = "download it and pass its path"
         if meant := from_url(given):
-            remedy = f"pass the path that it stands for, {meant}"
+            remedy = f"pass the path that it stands for, {shown(meant)}"
         raise BadImage(f"is a URL, and those are not fetched; {remedy}")
     path = Path(given)
     try:

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,9 @@ def address(tmp_path: Path) -> Iterator[str]:
         text=True,
         start_new_session=True,
     )
+    # Reading its lines has no limit of time of its own.
+    late = threading.Timer(90, process.kill)
+    late.start()
     try:
         assert process.stdout is not None
         found, said = None, ""
@@ -69,11 +73,13 @@ def address(tmp_path: Path) -> Iterator[str]:
             said += line
             assert line, f"it ended:\n{said}"
             found = re.search(r"http://127\.0\.0\.1:\S+token=\w+", line)
+        late.cancel()  # who runs the test has time
         yield found[0]
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
         assert process.returncode == 0, said + rest
     finally:
+        late.cancel()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

@@ -10,14 +10,14 @@ from vde_nb.classify._registry import confidences, user_rules
 from vde_nb.classify._severity import grade, severity
 from vde_nb.errors import SettingError
 
-__all__ = ["UNKNOWN", "classify"]
+__all__ = ["LEAST", "MARGIN", "UNKNOWN", "classify"]
 
 #: What a region is called that no rule is sure of.
 UNKNOWN = "unknown"
 _CLASSIFIERS = ("evidence", "rules", "published")
 #: The best type must be at least so sure, and so much surer than the second.
-_LEAST = 0.35
-_MARGIN = 0.05
+LEAST = 0.35
+MARGIN = 0.05
 #: What the built-in rules count for where nothing around the region is known to be unchanged.
 _NO_RING = 0.5
 
@@ -77,7 +77,7 @@ def _by_evidence(region: Region) -> Label:
     order = sorted(found, key=lambda name: (-found[name], name not in users))
     candidates = {name: round(found[name], 4) for name in order}
     first, second = ([found[name] for name in order[:2]] + [0.0, 0.0])[:2]
-    sure = first >= _LEAST and (order[0] in users or first - second >= _MARGIN)
+    sure = first >= LEAST and (order[0] in users or first - second >= MARGIN)
     name = order[0] if sure else UNKNOWN
     score = severity(region, name)
     evidence = telling_first(region.evidence(), name)
