@@ -48,6 +48,7 @@ def here(tmp_path, monkeypatch) -> Path:
 def commands(monkeypatch) -> list[list[str]]:
     """What would have been started, instead of starting it."""
     found: list[list[str]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)  # whoever runs the tests
     monkeypatch.setattr(_cli_lab, "_serve", lambda command: found.append(command) or 0)
     absent = _extras.absent
     here = {"jupyterlab", "ipykernel"}  # what is not started need not be installed
@@ -69,14 +70,18 @@ def lab(capsys, commands):
     return lab
 
 
+PRESS = "# Press Shift+Enter, and the panel appears below.\n"
+
+
 def cell(path: Path = Path(NAME)) -> str:
     """The text of the notebook's only code cell."""
     nbformat = pytest.importorskip("nbformat")
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    assert [one.cell_type for one in notebook.cells] == ["markdown", "code", "markdown"]
+    # The first is the one that is chosen when it opens.
+    assert [one.cell_type for one in notebook.cells] == ["code", "markdown"]
     assert notebook.metadata.kernelspec.name == "python3"
-    return notebook.cells[1].source
+    return notebook.cells[0].source.removeprefix(PRESS)
 
 
 @contextlib.contextmanager
@@ -116,10 +121,17 @@ def test_two_pictures_become_a_notebook_that_shows_them(here, lab, commands):
     assert "--no-browser" not in command and "--allow-root" not in command
 
 
-def test_a_sentence_above_says_what_to_press_and_one_below_where_to_go_on(here, lab):
+def test_root_is_told_before_jupyterlab_refuses(here, lab, monkeypatch):
+    assert lab("golden.png", "today.png")[2] == ""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "--allow-root" in lab("golden.png", "today.png")[2]
+    assert lab("golden.png", "today.png", "--allow-root")[2] == ""
+
+
+def test_a_line_says_what_to_press_and_what_is_below_where_to_go_on(here, lab):
     lab("golden.png", "today.png")
-    above, _, below = json.loads(Path(NAME).read_text("utf-8"))["cells"]
-    assert "Shift + Enter" in "".join(above["source"])
+    first, below = json.loads(Path(NAME).read_text("utf-8"))["cells"]
+    assert "".join(first["source"]).startswith(PRESS)
     named = re.findall(r"notebooks/\w+\.ipynb", "".join(below["source"]))
     root = Path(vde.__file__).parents[1]
     assert named and all((root / one).is_file() for one in named)
@@ -199,7 +211,7 @@ def test_plugins_and_the_root_are_handed_on(here, lab):
 def test_the_same_command_opens_the_notebook_again_as_it_was_saved(here, lab, commands):
     lab("golden.png", "today.png")
     saved = json.loads(Path(NAME).read_text("utf-8"))
-    saved["cells"][1]["outputs"] = [
+    saved["cells"][0]["outputs"] = [
         {"output_type": "stream", "name": "stdout", "text": ["what came of it"]}
     ]
     saved["cells"].append(
@@ -408,7 +420,7 @@ def test_jupyterlab_serves_the_notebook_and_ends_with_an_interrupt(here):
             ):
                 served = json.load(answer)
             time.sleep(0.05)
-        assert served["content"]["cells"][1]["source"].endswith("\npanel")
+        assert served["content"]["cells"][0]["source"].endswith("\npanel")
         # As Ctrl-C in a terminal: all of the session hear it.
         os.killpg(process.pid, signal.SIGINT)
         rest, _ = process.communicate(timeout=30)

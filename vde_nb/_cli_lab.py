@@ -108,7 +108,13 @@ def run(options: argparse.Namespace) -> int:
 
         write_atomically(target, document, overwrite=options.overwrite)
         say(f"Written: {safe(target)}")
-    say("JupyterLab starts: run the notebook's cell with Shift+Enter. Ctrl-C here ends it.\n")
+    if not options.allow_root and getattr(os, "geteuid", lambda: 1)() == 0:
+        say(
+            "vde-nb: note: you are root, whom JupyterLab refuses without --allow-root, unless its "
+            "own configuration says otherwise",
+            to=sys.stderr,
+        )
+    say("JupyterLab starts: press Shift+Enter there, and the panel appears. Ctrl-C here ends it.\n")
     return _serve(_command(options, target))
 
 

@@ -12,12 +12,12 @@ __all__ = ["is_same", "literal", "notebook"]
 #: Bytes of a notebook that may be one of ours, with what was saved in it.
 _LARGEST = 100 << 20
 
-_ABOVE = """\
-# Compare in the panel
-
-Click into the cell below and press **Shift + Enter** (or *Run \u25b8 Run All Cells* in the menu): \
-the panel appears under it."""
+#: The first cell of a notebook is the one that is chosen when it opens, so it is the one to run.
+_ABOVE = "# Press Shift+Enter, and the panel appears below.\n"
 _BELOW = """\
+Nothing there? Wait until the kernel is *Idle* (below, or above on the right), click into the cell \
+and press **Shift + Enter** again.
+
 Drag the threshold, choose another method, open other pictures with *Pictures*; `?` lists the \
 keys, *Save\u2026* writes a report, *Copy code* gives the Python for what you see.
 
@@ -26,7 +26,7 @@ keys, *Save\u2026* writes a report, *Copy code* gives the Python for what you se
 
 
 def notebook(code: str) -> str:
-    """A notebook of format 4.5: what to press, the cell, where to go on.
+    """A notebook of format 4.5: the cell, with what to press, and where to go on.
 
     Parameters
     ----------
@@ -39,14 +39,13 @@ def notebook(code: str) -> str:
         JSON, the same for the same code.
     """
     cells: list[dict[str, Any]] = [
-        {"cell_type": "markdown", "id": "above", "metadata": {}, "source": _lines(_ABOVE)},
         {
             "cell_type": "code",
             "execution_count": None,
             "id": "panel",
             "metadata": {},
             "outputs": [],
-            "source": _lines(code),
+            "source": _lines(_ABOVE + code),
         },
         {"cell_type": "markdown", "id": "below", "metadata": {}, "source": _lines(_BELOW)},
     ]

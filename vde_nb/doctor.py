@@ -227,7 +227,11 @@ def _choices() -> list[Fact]:
     group = "Choices"
     rows = segmenters()
     ready = ", ".join(row["name"] for row in rows if row["ready"])
-    others = ", ".join(f"{row['name']} ({row['how']})" for row in rows if not row["ready"])
+    wanting: dict[str, list[str]] = {}  # what many need is said once
+    for row in rows:
+        if not row["ready"]:
+            wanting.setdefault(row["how"], []).append(row["name"])
+    others = "; ".join(f"{', '.join(names)} ({how})" for how, names in wanting.items())
     return [
         Fact(group, "methods", ", ".join(row["name"] for row in methods())),
         Fact(group, "segmenters", ready),

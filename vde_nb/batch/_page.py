@@ -54,6 +54,7 @@ _COLUMNS = (
     ("largest", "Largest", True),
     ("", "Files", False),
 )
+_HINTS = {"score": "Of the worst place: 1 is the level of what counts as unchanged"}
 #: Characters that could end the element, or that JavaScript takes for a line break.
 _UNSAFE = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
@@ -176,7 +177,8 @@ def _pairs(run: Run, body: list[str], shown: int) -> str:
         return '<p class="note">No pair has been compared so far.</p>'
     heads = "".join(
         f'<th scope="col"{attribute("data-sort", key)}'
-        f"{attribute('class', 'number' if number else '')}>{name}</th>"
+        f"{attribute('class', 'number' if number else '')}{attribute('title', _HINTS.get(key, ''))}"
+        f">{name}</th>"
         for key, name, number in _COLUMNS
     )
     left_out = ""

@@ -55,7 +55,9 @@ def plot_mistakes(report: Report, kinds: str | Sequence[str], most: int) -> Figu
     counts = {kind: sum(one.kind == kind for one in report.mistakes) for kind in asked}
     said = ", ".join(_WORDS[kind].format(counts[kind]) for kind in asked)
     figure.suptitle(f"{plotted(report.method)}: {said}", fontsize=_HEAD)
-    if shown:
+    if not shown:
+        axes[0].text(0.5, 0.5, "none", ha="center", va="center", fontsize=_HEAD)
+    else:
         keys = [Rectangle((0, 0), 1, 1, fill=False, **style) for style in (_TRUE, _FOUND)]
         figure.legend(
             keys,

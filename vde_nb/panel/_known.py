@@ -179,7 +179,7 @@ class Known:
         grave = [f"{row['severities'][name]} {name}" for name in ("major", "moderate")]
         words += [one for one in grave if not one.startswith("0 ")]
         if row["score"] is not None:
-            words.append(f"score {row['score']:.3g}")
+            words.append(f"worst place at {row['score']:.3g} times the level")
         if row["verdict"]:
             words.append("fails the rule" if row["verdict"] == "fail" else "passes the rule")
         return " · ".join(words)
