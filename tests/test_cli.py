@@ -349,6 +349,36 @@ def test_an_unknown_command_is_told_the_commands(run):
     told = error(run("compere"))
     assert all(name in told for name in ("compere", "compare", "demo", "doctor"))
 
+    assert told.startswith("there is no command 'compere'; did you mean compare? Commands: demo, ")
+    assert "there is no command 'zzz'. Commands: demo" in error(run("zzz"))
+    told = error(run("normality", "fti"))
+    assert "there is no action 'fti'; did you mean fit? Actions: fit, update, series" in told
+
+
+def test_two_folders_are_pointed_to_the_commands_that_take_them(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("golden", "two words"):
+        (tmp_path / name).mkdir()
+    told = error(run("compare", "golden", "two words"))
+    word = '"two words"' if os.name == "nt" else "'two words'"
+    assert f"vde-nb batch golden {word} --out run;" in told
+    assert f"vde-nb lab golden {word} (" in told or told.endswith(f"vde-nb lab golden {word}")
+
+
+def test_what_would_be_replaced_is_told_before_anything_is_compared(
+    run, pair, tmp_path, monkeypatch
+):
+    module = sys.modules["vde_nb.compare"]  # the package has the function under this name
+    monkeypatch.setattr(module, "compare", lambda *_, **__: pytest.fail("compared"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "heatmap.png").write_text("mine")
+    told = error(run("compare", *pair, "--out", tmp_path / "out"))
+    assert told.endswith("heatmap.png exists; --overwrite replaces it.")
+    with pytest.raises(pytest.fail.Exception):
+        run("compare", *pair, "--out", tmp_path / "out", "--save", "results")
+    with pytest.raises(pytest.fail.Exception):
+        run("compare", *pair, "--out", tmp_path / "out", "--overwrite")
+
 
 def test_a_missing_file_a_folder_and_a_text_are_no_pictures(run, pair, tmp_path):
     (tmp_path / "text.png").write_text("not a picture")

@@ -245,6 +245,7 @@ def test_a_setting_that_is_not_used_is_said(run, folders):
         (("nothing.csv", "--out", "x"), "nothing.csv does not exist"),
         (("nope", "nada", "--out", "x"), "nope and nada do not exist"),
         (("golden", "", "--out", "x"), "'' does not exist"),
+        (("golden", "todya", "--out", "x"), "did you mean today"),
         (("golden", "--out", "x"), "golden is one folder, which needs --method normality"),
         (("golden/a.png", "--out", "x"), "neither a folder nor a table"),
         (("golden", "today/a.png", "--out", "x"), "today/a.png is no folder"),

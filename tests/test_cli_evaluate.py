@@ -308,7 +308,7 @@ def test_a_figure_that_nobody_can_tell_never_passes(run, masks):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["nowhere"], "nowhere does not exist: give a folder of labelled pairs"),
+        (["nowhere"], "Give a folder of labelled pairs"),
         (["{coco}/golden.png"], "is no .json file"),
         (["{masks}/masks"], "holds no labelled pairs: neither folders reference, current, masks"),
         (["{masks}", "--root", "."], "--root: for COCO annotations"),

@@ -142,7 +142,7 @@ def test_one_picture_is_judged_by_compare_without_a_reference(folders, model, ca
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["fit", "nowhere", "--out", "x.normality.safetensors"], "is no folder"),
+        (["fit", "nowhere", "--out", "x.normality.safetensors"], "There is no folder nowhere in "),
         (["fit", ".", "--out", "no/such/folder/x"], "There is no folder"),
         (["series", "nothing.safetensors", "."], "nothing.safetensors"),
         (["series"], "required: MODEL, FOLDER"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import keyword
 import os
 import subprocess
@@ -10,10 +11,12 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 import vde_nb as vde
-from vde_nb.classify import _registry, anomaly_types
+from vde_nb._plugin_rows import Asked, measures_named, region_lines
+from vde_nb.classify import Label, Region, _registry, anomaly_types
 from vde_nb.cli import main
 from vde_nb.plugins import loaded_plugins
 
@@ -90,7 +93,8 @@ def test_a_new_file_works_as_it_stands(run, pair, tmp_path):
     for command in (f"check {path} REF CUR", f"python {path}", f"CUR --plugin {path}"):
         assert command in out
     status, out, _ = run("check", path)
-    assert status == 0 and out.startswith("burr.py: type burr\n") and out.endswith("No faults.\n")
+    assert status == 0 and out.startswith("burr.py: type burr\n")
+    assert out.endswith("No faults; but see the notes.\n")
     assert f"vde-nb plugin check {path} REF CUR" in " ".join(out.split())
     status, out, _ = run("check", path, *pair)
     assert status == 0
@@ -110,7 +114,11 @@ def test_its_own_test_passes_and_fails_when_the_rule_is_broken(run, tmp_path):
     assert (done.returncode, done.stderr) == (0, "") and "As it should be." in done.stdout
     path.write_text(path.read_text("utf-8").replace("return came *", "return 0 *"), "utf-8")
     done = itself()
-    assert done.returncode == 1 and "it was not recognised" in done.stderr
+    assert (
+        done.returncode == 1
+        and "the region was called colour_change: change example()" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -261,7 +269,56 @@ def test_a_nearly_sure_rule_that_takes_names_away_is_told(check, pair):
 
 def test_a_faint_rule_is_told_that_it_never_wins(check):
     status, told = check(rule("return 0.1"))
-    assert status == 0 and "mine fires and never wins" in told
+    assert status == 0 and told.endswith("No faults; but see the notes.")
+    assert "mine fires and never wins: its highest value is 0.1, and nothing is named" in told
+
+
+def test_a_rule_that_is_beaten_is_told_by_which_type(check, pair):
+    found = vde.compare(*map(str, pair)).anomalies[0]
+    body = f"return {found.confidence - 0.1:.4f}"
+    assert found.confidence - 0.1 > 0.35, "not below what can name anything"
+    status, told = check(rule(body))
+    assert status == 0 and "mine fires and never wins: other types are surer." in told
+    assert f"that region is called {found.type} ({found.confidence:.2f})." in told
+
+
+def test_each_region_of_a_pair_is_told_with_what_the_rule_measured(check, pair, run, tmp_path):
+    found = vde.compare(*map(str, pair)).anomalies[0]
+    body = "return 0.25 * (region.elongation > 2) * (region.ownership < 0) * bool(region.crop)"
+    _, told = check(rule(body) + rule("return 1.0 * (region.area < 9)", "tiny"))
+    called = f"{found.type} {found.confidence:.2f}"
+    assert f"{found.box} {called} {called} mine 0.25, tiny 0.00 elongation " in told
+    values = told.partition("tiny 0.00 elongation ")[2].split()[:5]
+    assert 2 < float(values[0]) < 6 and values[1] == "ownership" and float(values[2]) < 0
+    assert values[3:] == ["area", str(found.area)]
+    status, told = check(rule("return 1.0"))
+    assert status == 0 and f"{found.box} {called} mine 1.00 mine 1.00 No faults." in told
+    out = run("check", tmp_path / "mine.py")[1]
+    assert "the rule says" not in out, "the samples have too many regions to be listed"
+
+
+def test_a_rule_with_a_fault_says_nothing_of_a_region(check):
+    status, told = check(rule("return region.area * 1.0"))
+    assert status == 1 and "mine (fault) area " in told
+
+
+def test_of_many_regions_those_that_a_rule_is_surest_of_are_told(pair):
+    found = vde.compare(*map(str, pair)).anomalies[0]
+    label = Label(found.type, found.severity, {}, 0.5)
+    region = Region((0, 0, 2, 3), np.ones((3, 2), bool), *[np.zeros((9, 9, 3), np.uint8)] * 3)
+    asked = [Asked(region, label, label, {"mine": n / 20, "long" * 20: 0.0}) for n in range(20)]
+    lines = region_lines(asked, {"mine": lambda region: region.area})
+    assert "mine 0.95" in lines[1] and lines[-1] == "and 8 more, of which no rule is surer"
+    assert sum(line.startswith("(0, 0, 2, 3)") for line in lines) == 12
+
+
+def test_measures_are_those_of_the_region_in_the_order_of_the_source():
+    def named(anything, other=np):
+        return other.pi + anything.thickness * anything.area - anything.thickness + anything._own
+
+    assert measures_named(named) == ("thickness", "area")
+    assert measures_named(functools.partial(named, other=np)) == ("thickness", "area")
+    assert measures_named(float) == () and measures_named(eval("lambda region: region.area")) == ()
 
 
 def test_what_a_built_in_type_becomes_is_counted(check):
@@ -305,6 +362,7 @@ def test_a_pair_without_a_change_proves_nothing(check, pair):
     ("words", "told"),
     [
         (["{tmp}/none.py"], "none.py cannot be imported"),
+        (["{tmp}/burrs.py"], "burrs.py writes one to begin with"),
         (["no_such_module"], "No module named 'no_such_module'"),
         (["{mine}", "{good}"], "the following arguments are required: CUR"),
         (["{mine}", "{good}", "{tmp}/none.png"], "none.png does not exist"),

@@ -416,7 +416,7 @@ def test_painted_masks_are_matched_by_name(tmp_path):
     report = evaluate(pairs, "hybrid", segmenter="none")
     assert report.f1 == 1 and report.sound_pairs == 1
     (tmp_path / "masks" / "b.png").unlink()
-    with pytest.raises(SettingError, match=r"masks has no picture for .*b\.png"):
+    with pytest.raises(SettingError, match=r"masks has no picture for .*b\.png; each pair"):
         load_masks(tmp_path)
     save(tmp_path / "masks" / "b.png", np.zeros((20, 20)))
     with pytest.raises(SettingError, match=r"b\.png: the truth is about 20×20 pixels"):
@@ -457,6 +457,10 @@ def test_a_damaged_line_is_named_with_its_file(tmp_path, line, said):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingError, match=r"There is no folder .*nowhere"):
         load_deeppcb(tmp_path / "nowhere")
+    with pytest.raises(
+        SettingError, match=r"no folder .*nowhere.* hold the folders reference, current and masks"
+    ):
+        load_masks(tmp_path / "nowhere")
     with pytest.raises(SettingError, match=r"no pairs\.txt"):
         load_deeppcb(tmp_path)
     (tmp_path / "pairs.txt").write_text("7\n")

@@ -475,6 +475,29 @@ def test_what_is_not_there_is_named(name: str) -> None:
         load_plugin(name)
 
 
+def test_a_file_that_is_not_there_is_not_taken_for_a_picture(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def said(name: str) -> str:
+        with pytest.raises(SettingError) as caught:
+            load_plugin(name)
+        return str(caught.value)
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("burred.png", "burr.png", "burrs.png", "burs.jpg"):
+        (tmp_path / name).touch()
+    told = said("burrs.py")
+    assert "did you mean" not in told
+    assert f"no such file in {tmp_path}. vde-nb plugin new burrs.py writes one to begin" in told
+    (tmp_path / "burr.py").touch()
+    assert "; did you mean burr.py? " in said("burrs.py")
+    assert "plugin new" not in said("burrs.py")
+    assert "plugin new" not in said("no/burrs.py"), "it makes no folders"
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "spots.py").touch()
+    assert f"did you mean {Path('below', 'spots.py')}? " in said("spots.py")
+
+
 def test_a_file_named_without_its_ending_is_recognised(
     write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

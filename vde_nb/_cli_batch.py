@@ -28,6 +28,7 @@ from vde_nb._cli_settings import (
     ignored,
 )
 from vde_nb._console import safe, say
+from vde_nb._paths import absent
 from vde_nb.errors import OutputError, SettingError
 
 if TYPE_CHECKING:
@@ -177,9 +178,12 @@ def _check_sources(sources: Sequence[str], method: str) -> None:
         one or "''" for one, path in zip(sources, paths, strict=True) if not one or not _is(path)
     ]
     if missing:
+        told = f"{' and '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist."
+        if len(missing) == 1 and missing[0] != "''":
+            told = absent(missing[0])
         raise SettingError(
-            f"{' and '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist: give two "
-            "folders of pictures, or a table of pairs."
+            f"{told} Give two folders of pictures, or a table of pairs with the columns reference "
+            "and current."
         )
     inside = [path.is_dir() for path in paths]
     if len(paths) == 1:

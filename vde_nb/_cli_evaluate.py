@@ -268,6 +268,7 @@ def _pairs(options: argparse.Namespace) -> tuple[list[LabelledPair], str]:
 def _annotations(source: Path) -> Path | None:
     """The file of COCO annotations, None where the folder is one of another layout."""
     from vde_nb._lessons import lesson
+    from vde_nb._paths import absent
 
     if source.is_file():
         if source.suffix.lower() != ".json":
@@ -278,7 +279,7 @@ def _annotations(source: Path) -> Path | None:
         return source
     if not source.is_dir():
         raise SettingError(
-            f"{source} does not exist: give a folder of labelled pairs, or COCO annotations."
+            f"{absent(str(source))} Give a folder of labelled pairs, or COCO annotations."
             f"{lesson('labels')}"
         )
     is_deeppcb = (source / "pairs.txt").is_file() or any(source.glob("*_temp.jpg"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vde_nb._cli_settings import add_plugin
 from vde_nb._console import safe, say
+from vde_nb._paths import absent
 from vde_nb._table import Table
 from vde_nb.errors import ImageError, OutputError, SettingError
 
@@ -170,7 +171,10 @@ def _series(options: argparse.Namespace) -> int:
 
 def _folder(path: Path) -> None:
     if not path.is_dir():
-        raise SettingError(f"{path} is no folder.")
+        is_there = os.path.lexists(path)
+        raise SettingError(
+            f"{path} is no folder." if is_there else absent(os.fspath(path), folder=True)
+        )
 
 
 def _write(found: Series, files: list[Path], overwrite: bool) -> None:

@@ -37,6 +37,7 @@ __all__ = [
 _WORDS = (
     (r"\b(?:as|for|with) out=(?!\w)", "with --out"),
     (r"\bresume=False\b", "--no-resume"),
+    (r"pass overwrite=True \(or --overwrite\) to replace it", "--overwrite replaces it"),
     (r"\bpass reference=,", "give --reference,"),
     (r"\bplugins=\[\.\.\.\]", "--plugin"),
     (r"\bignore= (?=has|holds)", "--ignore "),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.util
 import inspect
@@ -13,8 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from vde_nb._console import shell_word
 from vde_nb._lessons import lesson
-from vde_nb._paths import ended, missing, shown
+from vde_nb._paths import ended, misread, missing, shown
 from vde_nb.errors import SettingError
 
 __all__ = ["failed_at", "told"]
@@ -31,8 +33,8 @@ def told(name: str, source: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if source.endswith(".py") and not os.path.lexists(source):
             raise SettingError(
-                f"plugins: {shown(name)} cannot be imported: "
-                f"{ended(f'there is no such file{missing(name)}')} {_remedy(name, source, error)}"
+                f"plugins: {shown(name)} cannot be imported: {_absent(name)} "
+                f"{_remedy(name, source, error)}"
             ) from error
         said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")
         if isinstance(error, SystemExit):
@@ -43,6 +45,22 @@ def told(name: str, source: str) -> Iterator[None]:
         raise SettingError(
             f"plugins: {name} cannot be imported: {said}. {_remedy(name, source, error)}"
         ) from error
+
+
+def _absent(name: str) -> str:
+    """That there is no such file, with the plug-in that was likely meant or how to begin one."""
+    where, asked, meant = missing(name).partition("; did you mean ")
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own fails for unknown users
+    if asked and Path(meant[:-1]).name != path.name:  # its like, of which pictures are no plug-ins
+        with suppress(OSError):
+            files = [one.name for one in path.parent.iterdir() if one.suffix == ".py"]
+            meant = f"{' or '.join(difflib.get_close_matches(path.name, files))}?"
+    told = f"there is no such file{where}"
+    if meant.rstrip("?"):
+        return f"{told}{asked}{meant}"
+    if misread(name) or not path.parent.is_dir():
+        return ended(told)
+    return f"{told}. vde-nb plugin new {shell_word(name)} writes one to begin with."
 
 
 def _place(error: BaseException, source: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from vde_nb import samples
 from vde_nb._console import shell_word
+from vde_nb._plugin_rows import Asked, region_lines, titled
 from vde_nb._table import Table
 from vde_nb.classify import UNKNOWN, Region, classify
 from vde_nb.classify._classify import LEAST, MARGIN
@@ -54,6 +55,8 @@ class _Tried:
         Its highest confidence.
     instead
         What the regions it won were called without it.
+    surest
+        The region of its highest confidence; None where it never fires.
     spoilt
         What regions were called that have no name any more because it came too near.
     faults
@@ -63,6 +66,7 @@ class _Tried:
     fires: int = 0
     wins: int = 0
     highest: float = 0.0
+    surest: Asked | None = None
     instead: Counter[str] = field(default_factory=Counter)
     spoilt: Counter[str] = field(default_factory=Counter)
     faults: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -84,6 +88,8 @@ class Trial:
         What its rules were asked about; empty where there was no need to ask.
     table
         A row for each rule: on how many regions it fires and wins, and instead of what.
+    regions
+        Of a pair of the user's: lines that tell of each region what it is called, and why.
     faults, notes
         What must be mended, and what is worth a look.
     """
@@ -91,6 +97,7 @@ class Trial:
     title: str
     about: str = ""
     table: Table = field(default_factory=lambda: Table([]))
+    regions: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -99,6 +106,7 @@ class Trial:
         lines = [self.title]
         lines += ["", self.about] if self.about else []
         lines += ["", *repr(self.table).splitlines()] if len(self.table) else []
+        lines += ["", *self.regions] if self.regions else []
         for head, told in (("Faults:", self.faults), ("Notes:", self.notes)):
             lines += ["", head] if told else []
             for one in told:
@@ -111,7 +119,7 @@ class Trial:
                     break_on_hyphens=False,
                 )
         if not self.faults:
-            lines += ["", "No faults."]
+            lines += ["", "No faults; but see the notes." if self.notes else "No faults."]
         return "\n".join(lines)
 
 
@@ -177,19 +185,23 @@ def _tried(given: str, plugin: Plugin, pair: tuple[str, str] | None) -> Trial:
     with _registered({**rules, **dict.fromkeys(plugin.removed)}):
         put_rules(without)
         places = [place for one in _pairs(pair) for place in _places(*one)]
-        before = [classify(place.region).type for place in places]
+        before = [classify(place.region) for place in places]
         said = {
             name: [_asked(tried[name], name, rule, place, plugin) for place in places]
             for name, rule in rules.items()
         }
+        asked = []
         for at, place in enumerate(places):
-            answers = {name: _answer(said[name][at]) for name in rules}
+            answers = {name: _answer(said[name][at] or 0.0) for name in rules}
             put_rules({**answers, **dict.fromkeys(plugin.removed)})
-            _count(tried, said, at, before[at], place.region)
+            told = {name: said[name][at] for name in rules}
+            asked.append(Asked(place.region, before[at], classify(place.region), told))
+            _count(tried, asked[-1])
         put_rules(without)
         for place in _extremes():
             for name, rule in rules.items():
                 _asked(tried[name], name, rule, place, plugin)
+    lines = [] if pair is None else region_lines(asked, rules)
     faults = [
         told if count == 1 else f"{told}; {count} times in all"
         for one in tried.values()
@@ -204,7 +216,8 @@ def _tried(given: str, plugin: Plugin, pair: tuple[str, str] | None) -> Trial:
         count = f"{len(places)} region{'' if len(places) == 1 else 's'}"
         about = f"{count} of {pair[1]} against {pair[0]}"
     notes += _remarks(tried, given, is_own=pair is not None)
-    return Trial(title, f"Asked about {about}:", _table(tried), tuple(faults), tuple(notes))
+    about = f"Asked about {about}:"
+    return Trial(title, about, _table(tried), tuple(lines), tuple(faults), tuple(notes))
 
 
 # Regions
@@ -268,8 +281,8 @@ def _registered(rules: Mapping[str, Rule | None]) -> Iterator[None]:
 # Rules
 
 
-def _asked(tried: _Tried, name: str, rule: Rule, place: _Place, plugin: Plugin) -> float:
-    """What a rule says about a region, 0 where that is no confidence; faults are noted."""
+def _asked(tried: _Tried, name: str, rule: Rule, place: _Place, plugin: Plugin) -> float | None:
+    """What a rule says about a region, None where that is no confidence; faults are noted."""
     answers = []
     for _ in range(2):
         try:
@@ -278,7 +291,7 @@ def _asked(tried: _Tried, name: str, rule: Rule, place: _Place, plugin: Plugin) 
             line = _line(error, plugin)
             told = f"{line}{name} raises {_told(error)}, {place.where}"
             tried.fault(f"{line}{type(error).__name__}", told)
-            return 0.0
+            return None
     one, other = answers
     here = f"{_defined(rule)}{name}"
     if not isinstance(one, _NUMBERS) or not 0.0 <= float(one) <= 1.0:
@@ -286,12 +299,12 @@ def _asked(tried: _Tried, name: str, rule: Rule, place: _Place, plugin: Plugin) 
         what = f"{float(one):g}" if isinstance(one, _NUMBERS) else what
         told = f"{here} returns {what}, which is no confidence from 0 to 1, {place.where}"
         tried.fault("range", told)
-        return 0.0
+        return None
     if not isinstance(other, _NUMBERS) or float(other) != float(one):
         again = f"{float(other):g}" if isinstance(other, _NUMBERS) else f"{other!r:.20}"
         told = f"{here} says {float(one):g} and then {again} of the same region, {place.where}"
         tried.fault("lots", f"{told}: a rule must neither remember nor draw lots")
-        return 0.0
+        return None
     return float(one)
 
 
@@ -299,19 +312,14 @@ def _answer(value: float) -> Rule:
     return lambda region: value
 
 
-def _count(
-    tried: Mapping[str, _Tried],
-    said: Mapping[str, list[float]],
-    at: int,
-    before: str,
-    region: Region,
-) -> None:
-    """Note what becomes of one region; the registered rules answer what was said about it."""
-    now = classify(region)
+def _count(tried: Mapping[str, _Tried], asked: Asked) -> None:
+    """Note what became of one region."""
+    before, now = asked.before.type, asked.now
     for name, one in tried.items():
-        value = said[name][at]
+        value = asked.said[name] or 0.0
         one.fires += value > 0
-        one.highest = max(one.highest, value)
+        if value > one.highest:
+            one.highest, one.surest = value, asked
         if now.type == name:
             one.wins += 1
             one.instead[before] += before != name
@@ -373,10 +381,8 @@ def _remarks(tried: Mapping[str, _Tried], given: str, *, is_own: bool) -> list[s
                 f"({_counted(one.spoilt)}): return 1.0 once all that can be checked holds, or "
                 f"less by more than {MARGIN}."
             )
-        if is_own and one.fires and not one.wins and not one.spoilt:
-            notes.append(
-                f"{name} fires and never wins: other types are surer, or it is below {LEAST}."
-            )
+        if is_own and one.surest and not one.wins and not one.spoilt:
+            notes.append(f"{name} fires and never wins: {_beaten(one.highest, one.surest)}")
         if one.wins and not is_own and name not in BUILT_IN:
             notes.append(
                 f"{name} wins in bundled samples: unless they show it, it names what is something "
@@ -390,6 +396,21 @@ def _remarks(tried: Mapping[str, _Tried], given: str, *, is_own: bool) -> list[s
             "REF CUR"
         )
     return notes
+
+
+def _beaten(highest: float, surest: Asked) -> str:
+    """Why a rule names nothing, not even the region that it is surest of."""
+    now, value = surest.now, f"{highest:.2g}"
+    if now.type == UNKNOWN:
+        called = f"stays {titled(now)}"
+    else:
+        called = f"is called {now.type} ({now.confidence:.2f})"
+    if highest < LEAST:
+        return (
+            f"its highest value is {value}, and nothing is named below {LEAST}. That region "
+            f"{called}."
+        )
+    return f"other types are surer. Its highest value is {value}, and that region {called}."
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -13,6 +13,7 @@ import argparse
 import difflib
 import io
 import json
+import os
 import shutil
 import sys
 import zlib
@@ -82,6 +83,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise SettingError(f"{message} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            what = "command" if action.dest == "command" else "action"
+            near = _near(value, action.choices) or "."
+            self.error(
+                f"there is no {what} {value!r}{near} "
+                f"{what.capitalize()}s: {', '.join(action.choices)}"
+            )
+        super()._check_value(action, value)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         say(message, to=file, end="")
@@ -192,10 +203,14 @@ def _compare(options: argparse.Namespace) -> int:
     if options.current is None and method != "normality":
         # Only a model of normality brings a reference of its own.
         raise SettingError("the following arguments are required: CUR (see vde-nb compare --help)")
+    pictures = [one for one in (options.reference, options.current) if one is not None]
+    _check_pictures(pictures)
+    what = {"what": options.save} if options.save else {}
+    if options.out is not None and not options.overwrite:
+        _check_free(options.out, **what)  # told before a comparison, not after it
     settings = given_settings(options, method)
     if options.plugin:
         settings["plugins"] = options.plugin
-    pictures = [one for one in (options.reference, options.current) if one is not None]
     result = compare(
         *pictures,
         method=method,
@@ -206,7 +221,6 @@ def _compare(options: argparse.Namespace) -> int:
     )
     files: Collection[Path] = ()
     if options.out is not None:
-        what = {"what": options.save} if options.save else {}
         files = result.save(options.out, overwrite=options.overwrite, **what).values()
     if options.json:
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -215,6 +229,26 @@ def _compare(options: argparse.Namespace) -> int:
     elif not options.quiet:
         say(_summary(result, files))
     return 1 if result.anomalies else 0
+
+
+def _check_pictures(paths: Sequence[str]) -> None:
+    """Refuse two folders, and say which commands take them."""
+    if len(paths) == 2 and all(os.path.isdir(os.path.expanduser(one)) for one in paths):  # noqa: PTH111, PTH112 - they bear names that no file can have
+        both = " ".join(map(shell_word, paths))
+        raise SettingError(
+            f"{paths[0]} and {paths[1]} are folders, and compare takes two pictures. All that have "
+            f"the same name in both: vde-nb batch {both} --out run; to look at them one after the "
+            f"other: vde-nb lab {both}"
+        )
+
+
+def _check_free(folder: Path, what: Sequence[str] = ("annotated", "heatmap", "results")) -> None:
+    """Refuse what must not be replaced; the names of ``masks`` are known only afterwards."""
+    from vde_nb.export._save import FILES, chosen_files
+
+    for name in chosen_files(what):
+        if name in FILES and os.path.lexists(folder / FILES[name][0]):
+            raise OutputError(f"{folder / FILES[name][0]} exists; --overwrite replaces it.")
 
 
 def _summary(result: Comparison, files: Collection[Path], truth: Truth | None = None) -> str:

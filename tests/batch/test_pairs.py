@@ -200,7 +200,9 @@ def test_a_table_that_cannot_be_read_names_the_line(
 
 
 def test_a_table_that_is_missing_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"none\.csv does not exist"):
+    with pytest.raises(
+        SettingError, match=r"none\.csv does not exist.*columns reference and current"
+    ):
         list_pairs(tmp_path / "none.csv")
 
 

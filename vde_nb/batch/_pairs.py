@@ -150,7 +150,9 @@ def _check_there(path: Path, text: str) -> None:
         path.stat()
     except (OSError, ValueError) as error:  # what is wrong with one that is there, reading it tells
         if isinstance(error, (FileNotFoundError, ValueError)) or misread(text):
-            raise SettingError(absent(text)) from error
+            columns = " A table of pairs has the columns reference and current."
+            needed = columns if path.suffix.lower() in TABLES else ""
+            raise SettingError(f"{absent(text)}{needed}") from error
 
 
 def _no_folder(text: str) -> str:

@@ -19,6 +19,7 @@ from vde_nb.images import load
 __all__ = ["load_deeppcb", "load_masks"]
 
 _LOSSY = {".jpg", ".jpeg", ".webp"}
+_MASKED = "reference, current and masks"
 _DEEPPCB_FILES = ("_temp.jpg", "_test.jpg", ".txt")
 _DEEPPCB_TYPES = {
     1: "open",
@@ -50,19 +51,19 @@ def load_masks(folder: str | os.PathLike[str]) -> list[LabelledPair]:
     SettingError
         A folder or a file is missing.
     """
-    root = _folder(folder)
     parts = ("reference", "current", "masks")
+    root = _folder(folder, f" It must hold the folders {_MASKED}, with pictures of the same names.")
     if lacking := [name for name in parts if not (root / name).is_dir()]:
         raise SettingError(
             f"{root} lacks the folder {', '.join(lacking)}: pictures are looked for in its folders "
-            f"{', '.join(parts)}, under the same names.{lesson('labels')}"
+            f"{_MASKED}, under the same names.{lesson('labels')}"
         )
     files = {name: _by_stem(root / name) for name in parts}
     for name, there in files.items():
-        for other, here in files.items():
+        for here in files.values():
             for stem in sorted(here.keys() - there.keys()):
                 raise SettingError(
-                    f"{root / name} has no picture for {here[stem]} of {other}; each pair needs "
+                    f"{root / name} has no picture for {here[stem]}; each pair needs "
                     "all three, a black mask if nothing has changed."
                 )
     if not files["current"]:
@@ -150,12 +151,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _folder(folder: str | os.PathLike[str]) -> Path:
+def _folder(folder: str | os.PathLike[str], needed: str = "") -> Path:
     path = Path(folder).expanduser()
     if not path.is_dir():
         given = os.fspath(folder)
         told = f"{path} is no folder." if path.exists() else absent(given, folder=True)
-        raise SettingError(f"{told}{lesson('labels')}")
+        raise SettingError(f"{told}{needed}{lesson('labels')}")
     return path
 
 
