@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -70,7 +71,7 @@ def executed(notebook: NotebookNode, folder: Path, timeout: float = TIMEOUT) -> 
     with own_surroundings():
         client = NotebookClient(
             notebook,
-            timeout=timeout,
+            timeout=math.ceil(timeout),  # older versions take whole seconds only
             resources={"metadata": {"path": str(folder)}},
             extra_arguments=["--log-level=ERROR"],  # else it warns of its own connection
             store_widget_state=False,
