@@ -27,9 +27,10 @@ HEAD = "import vde_nb as vde\n\n"
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     """No trial changes what is registered; and one that does spoils no other test."""
-    before = dict(_registry._rules)
+    before, there = dict(_registry._rules), loaded_plugins()  # other files may have left some
     yield
-    after, left = dict(_registry._rules), loaded_plugins()
+    after = dict(_registry._rules)
+    left = tuple(one for one in loaded_plugins() if one not in there)
     for plugin in left:
         plugin.remove()
     _registry.put_rules({**dict.fromkeys(after), **before})
