@@ -70,6 +70,11 @@ def lab(capsys, commands):
     return lab
 
 
+def hears() -> None:
+    """Have a process hear Ctrl-C, which all that a shell starts in its background ignores."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 PRESS = "# Press Shift+Enter, and the panel appears below.\n"
 
 
@@ -393,6 +398,7 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=hears,
     )
 
 
@@ -455,6 +461,7 @@ def test_who_ends_it_while_it_starts_ends_both_quietly(number, whole, status):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=hears,
     )
     try:
         assert process.stdout.readline() == "begun\n"

@@ -6,7 +6,6 @@ import argparse
 import io
 import math
 import operator
-import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -223,9 +222,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_targets(targets: list[Path], overwrite: bool) -> None:
+    from vde_nb._write import check_target
+
     for path in targets:
-        if os.path.lexists(path) and not overwrite:
-            raise OutputError(f"{path} is there already; --overwrite replaces it.")
+        check_target(path, overwrite)
         if path.parent.exists() and not path.parent.is_dir():
             raise OutputError(f"{path.parent} is a file; choose a folder with --out DIR.")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import builtins
 import keyword
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from vde_nb._cli_settings import as_options, folder_of
 from vde_nb._console import safe, say, shell_word
-from vde_nb.errors import OutputError, SettingError
+from vde_nb.errors import SettingError
 
 __all__ = ["SUMMARY", "add_options", "run"]
 
@@ -152,8 +151,6 @@ def _new(options: argparse.Namespace) -> int:
             "use; give another name."
         )
     name = _type_name(options.name, path)
-    if os.path.lexists(path) and not options.overwrite:
-        raise OutputError(f"{path} is there already; --overwrite replaces it.")
     rule = name.replace("-", "_")
     # the file itself uses these, and print() and round()
     taken = keyword.iskeyword(rule) or hasattr(builtins, rule) or rule in ("vde", "cv2", "rise")

@@ -20,7 +20,7 @@ from vde_nb._plugin_rows import Asked, region_lines, titled
 from vde_nb._table import Table
 from vde_nb.classify import UNKNOWN, Region, classify
 from vde_nb.classify._classify import LEAST, MARGIN
-from vde_nb.classify._registry import Rule, put_rules, user_rules
+from vde_nb.classify._registry import NUMBERS, Rule, put_rules, user_rules
 from vde_nb.classify._rules import BUILT_IN
 from vde_nb.compare import compare
 from vde_nb.errors import SettingError
@@ -32,7 +32,6 @@ __all__ = ["Trial", "try_plugin"]
 
 #: Name of the rule that looks on while pictures are compared; no plug-in calls one so.
 _PROBE = "vde-nb-trial"
-_NUMBERS = (bool, int, float, np.floating, np.integer, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -294,14 +293,14 @@ def _asked(tried: _Tried, name: str, rule: Rule, place: _Place, plugin: Plugin) 
             return None
     one, other = answers
     here = f"{_defined(rule)}{name}"
-    if not isinstance(one, _NUMBERS) or not 0.0 <= float(one) <= 1.0:
+    if not isinstance(one, NUMBERS) or not 0.0 <= float(one) <= 1.0:
         what = "nothing (None)" if one is None else f"{one!r:.40}"
-        what = f"{float(one):g}" if isinstance(one, _NUMBERS) else what
+        what = f"{float(one):g}" if isinstance(one, NUMBERS) else what
         told = f"{here} returns {what}, which is no confidence from 0 to 1, {place.where}"
         tried.fault("range", told)
         return None
-    if not isinstance(other, _NUMBERS) or float(other) != float(one):
-        again = f"{float(other):g}" if isinstance(other, _NUMBERS) else f"{other!r:.20}"
+    if not isinstance(other, NUMBERS) or float(other) != float(one):
+        again = f"{float(other):g}" if isinstance(other, NUMBERS) else f"{other!r:.20}"
         told = f"{here} says {float(one):g} and then {again} of the same region, {place.where}"
         tried.fault("lots", f"{told}: a rule must neither remember nor draw lots")
         return None

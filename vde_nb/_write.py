@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from vde_nb.errors import OutputError
 
-__all__ = ["expand", "write_all", "write_atomically"]
+__all__ = ["check_target", "expand", "write_all", "write_atomically"]
 
 Data: TypeAlias = "bytes | str"
 
@@ -75,7 +75,7 @@ def write_atomically(
         The file exists, or cannot be written; nothing is left behind.
     """
     target = expand(path)
-    _check_target(target, overwrite)
+    check_target(target, overwrite)
     if not target.parent.is_dir():
         raise OutputError(
             f"{target} cannot be written: there is no folder {target.parent}; make it first."
@@ -110,7 +110,7 @@ def write_all(
         A file exists, or cannot be written. Missing folders are made; they go again on failure.
     """
     for target in contents:
-        _check_target(target, overwrite)
+        check_target(target, overwrite)
     is_new = {target: not os.path.lexists(target) for target in contents}
     folders: list[Path] = []
     staged: dict[Path, Path] = {}
@@ -157,8 +157,14 @@ def expand(path: str | os.PathLike[str]) -> Path:
         return Path(path).expanduser()
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
-    """Refuse what must not be replaced, before work is spent on it."""
+def check_target(target: Path, overwrite: bool) -> None:
+    """Refuse what must not be replaced, before work is spent on it.
+
+    Raises
+    ------
+    OutputError
+        It is there and `overwrite` is not given, or it is something else than a file.
+    """
     with _explained(target):
         try:
             mode = target.stat().st_mode  # asked once: the file may go between two questions

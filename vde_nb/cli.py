@@ -205,9 +205,8 @@ def _compare(options: argparse.Namespace) -> int:
         raise SettingError("the following arguments are required: CUR (see vde-nb compare --help)")
     pictures = [one for one in (options.reference, options.current) if one is not None]
     _check_pictures(pictures)
-    what = {"what": options.save} if options.save else {}
     if options.out is not None and not options.overwrite:
-        _check_free(options.out, **what)  # told before a comparison, not after it
+        _check_free(options.out, options.save)  # told before a comparison, not after it
     settings = given_settings(options, method)
     if options.plugin:
         settings["plugins"] = options.plugin
@@ -221,6 +220,7 @@ def _compare(options: argparse.Namespace) -> int:
     )
     files: Collection[Path] = ()
     if options.out is not None:
+        what = {"what": options.save} if options.save else {}
         files = result.save(options.out, overwrite=options.overwrite, **what).values()
     if options.json:
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -242,13 +242,14 @@ def _check_pictures(paths: Sequence[str]) -> None:
         )
 
 
-def _check_free(folder: Path, what: Sequence[str] = ("annotated", "heatmap", "results")) -> None:
+def _check_free(folder: Path, what: Sequence[str] | None) -> None:
     """Refuse what must not be replaced; the names of ``masks`` are known only afterwards."""
-    from vde_nb.export._save import FILES, chosen_files
+    from vde_nb._write import check_target
+    from vde_nb.export._save import FILES, USUAL, chosen_files
 
-    for name in chosen_files(what):
-        if name in FILES and os.path.lexists(folder / FILES[name][0]):
-            raise OutputError(f"{folder / FILES[name][0]} exists; --overwrite replaces it.")
+    for name in chosen_files(what or USUAL):
+        if name in FILES:
+            check_target(folder / FILES[name][0], overwrite=False)
 
 
 def _summary(result: Comparison, files: Collection[Path], truth: Truth | None = None) -> str:

@@ -15,6 +15,7 @@ from vde_nb.classify._rules import BUILT_IN
 from vde_nb.errors import SettingError, VdeError
 
 __all__ = [
+    "NUMBERS",
     "Rule",
     "anomaly_type",
     "anomaly_types",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 Rule = Callable[[Region], float]
+#: What a rule may return.
+NUMBERS = (bool, int, float, np.floating, np.integer, np.bool_)
 
 #: Every rule by the name of its type, the built-in ones first. It is replaced as a whole and never
 #: changed: others go through it while a region is being named.
@@ -170,7 +173,7 @@ def _confidence(name: str, rule: Rule, region: Region) -> float:
             f"{where} failed on the region at {region.box}: {said}{place and f' ({place})'}. "
             f"Mend it and register it again, or remove_anomaly_type({name!r}).{lesson('types')}"
         ) from error
-    if isinstance(value, (bool, int, float, np.floating, np.integer, np.bool_)):
+    if isinstance(value, NUMBERS):
         number = float(value)
         if 0.0 <= number <= 1.0:
             return number

@@ -30,7 +30,7 @@ from vde_nb.settings import nearest
 if TYPE_CHECKING:
     from vde_nb.comparison import Anomaly, Comparison
 
-__all__ = ["FILES", "chosen_files", "save"]
+__all__ = ["FILES", "USUAL", "chosen_files", "save"]
 
 #: What can be saved: name, file, and what makes its content.
 FILES: dict[str, tuple[str, Callable[[Comparison], bytes | str]]] = {
@@ -44,6 +44,8 @@ FILES: dict[str, tuple[str, Callable[[Comparison], bytes | str]]] = {
     "csv": ("anomalies.csv", to_csv),
     "html": ("report.html", to_html),
 }
+#: What is saved where nothing else is asked for.
+USUAL = ("annotated", "heatmap", "results")
 _MASKS = "masks"
 _MEGABYTES = 128  # of main memory for what is drawn of a large picture
 _WHAT = (*FILES, _MASKS)
@@ -54,7 +56,7 @@ def save(
     folder: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    what: str | Iterable[str] = ("annotated", "heatmap", "results"),
+    what: str | Iterable[str] = USUAL,
 ) -> dict[str, Path]:
     """Write a comparison into a folder: all of the files, or none.
 
