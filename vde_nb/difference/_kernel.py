@@ -60,7 +60,7 @@ def fill(x, y, exact, heat, sums, first, end, wrap):  # type: ignore[no-untyped-
     n1 = np.empty(_TILE, np.int32)
     n2 = np.empty(_TILE, np.int32)
     d1 = np.empty(_TILE, np.int32)
-    d2 = np.empty(_TILE, np.int32)
+    rest2 = np.empty(_TILE, np.int32)
     value = np.empty(_TILE, np.float64)
     for left in range(0, columns, _TILE):
         width = min(_TILE, columns - left)
@@ -123,11 +123,11 @@ def fill(x, y, exact, heat, sums, first, end, wrap):  # type: ignore[no-untyped-
                 n1[j] = square
                 d1[j] = means
                 n2[j] = _sub(_mul(_i32(_N), q), square)
-                d2[j] = _sub(_mul(_i32(_N), p), means)
+                rest2[j] = _sub(_sub(_mul(_i32(_N), p), means), n2[j])
             for j in range(width):
                 f1, f2 = _f64(n1[j]), _f64(n2[j])
-                g1, g2 = _f64(d1[j]) + C1, _f64(d2[j]) + C2
-                value[j] = (f1 * (g2 - f2) + f2 * g1) / (g1 * g2)
+                g1, rest = _f64(d1[j]) + C1, _f64(rest2[j]) + C2
+                value[j] = (rest * f1 + f2 * g1) / (g1 * (rest + f2))
             out = row - 6
             if first <= out < end:
                 for j in range(width):
