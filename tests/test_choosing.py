@@ -245,7 +245,9 @@ def test_every_line_of_the_list_says_what_to_do(toy: str) -> None:
 def test_what_is_not_installed_is_said_before_work_is_done(
     monkeypatch: pytest.MonkeyPatch, pair: Any
 ) -> None:
-    monkeypatch.setattr(choosing, "absent", lambda *names: [n for n in names if n == "torch"])
+    monkeypatch.setattr(
+        choosing, "not_installed", lambda *names: [n for n in names if n == "torch"]
+    )
     assert 'pip install "vde-nb[sam]"' in segmenter_entries()["sam_vit_b"].how
     with pytest.raises(vde.MissingExtraError, match=r"vde-nb\[sam\]"):
         vde.compare(*pair, segmenter="sam_vit_b", cache=None)

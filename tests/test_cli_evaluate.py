@@ -323,6 +323,7 @@ def test_a_figure_that_nobody_can_tell_never_passes(run, masks):
         (["{coco}", "--min-iou", "1"], "'1' is not allowed: a number from 0, less than 1"),
         (["{coco}", "--box-margin", "65"], "'65' is not allowed: a whole number from 0 to 64"),
         (["{coco}", "--sweep", "300"], "'300' is not allowed: a whole number from 0 to 255"),
+        (["--sweep", "20", "40", "{coco}"], "SOURCE stands before --sweep"),
         (["{coco}", "--threshold", "300"], "whole number from 0 to 255"),
         (["{coco}", "--fail-udner", "f1=1"], "did you mean --fail-under"),
         (["{coco}", "--method", "hybird"], "Did you mean 'hybrid'?"),

@@ -50,10 +50,12 @@ def commands(monkeypatch) -> list[list[str]]:
     found: list[list[str]] = []
     monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)  # whoever runs the tests
     monkeypatch.setattr(_cli_lab, "_serve", lambda command: found.append(command) or 0)
-    absent = _extras.absent
+    not_installed = _extras.not_installed
     here = {"jupyterlab", "ipykernel"}  # what is not started need not be installed
     monkeypatch.setattr(
-        _extras, "absent", lambda *names: [one for one in absent(*names) if one not in here]
+        _extras,
+        "not_installed",
+        lambda *names: [one for one in not_installed(*names) if one not in here],
     )
     return found
 
@@ -343,7 +345,7 @@ def test_wrong_input_is_one_line_and_nothing_is_written_or_started(
 
 
 def test_without_jupyterlab_both_ways_out_are_told(here, lab, commands, monkeypatch):
-    monkeypatch.setattr(_extras, "absent", lambda *names: ["jupyterlab"])
+    monkeypatch.setattr(_extras, "not_installed", lambda *names: ["jupyterlab"])
     before = files(here)
     told = refused(lab("golden.png", "today.png"))
     assert 'jupyterlab: pip install "vde-nb[lab]"' in told and "--save html" in told
@@ -442,8 +444,9 @@ def test_jupyterlab_serves_the_notebook_and_ends_with_an_interrupt(here):
 
 SERVE = """
 import sys
-from vde_nb._cli_lab import _serve
-sys.exit(_serve([sys.executable, "-c", {child}]))
+from vde_nb import _cli_lab
+_cli_lab._SECONDS = {seconds}
+sys.exit(_cli_lab._serve([sys.executable, "-c", {child}]))
 """
 SLEEPS = "import time; print('begun', flush=True); time.sleep(60)"
 
@@ -455,7 +458,7 @@ SLEEPS = "import time; print('begun', flush=True); time.sleep(60)"
 )
 def test_who_ends_it_while_it_starts_ends_both_quietly(number, whole, status):
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(child=repr(SLEEPS))],
+        [sys.executable, "-c", SERVE.format(child=repr(SLEEPS), seconds=15)],
         cwd=Path(vde.__file__).parents[1],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -471,6 +474,36 @@ def test_who_ends_it_while_it_starts_ends_both_quietly(number, whole, status):
         assert (process.returncode, rest) == (status, "")
         with pytest.raises(ProcessLookupError):
             os.killpg(process.pid, 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+DEAF = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "print('begun', flush=True); time.sleep(60)"
+)
+
+
+@pytest_posix
+def test_one_that_does_not_end_is_killed_and_that_is_said():
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE.format(child=repr(DEAF), seconds=0.5)],
+        cwd=Path(vde.__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hears,
+    )
+    try:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.2)
+        os.kill(process.pid, signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert rest == "vde-nb: note: JupyterLab did not end within 0.5 seconds, and is killed\n"
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

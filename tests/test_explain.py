@@ -132,7 +132,7 @@ def test_the_sentence_names_what_described_the_pictures_and_not_what_was_asked_f
         return Embedded()
 
     monkeypatch.setattr(choosing, "open_features", refuse)
-    monkeypatch.setattr(choosing, "absent", lambda *names: [])
+    monkeypatch.setattr(choosing, "not_installed", lambda *names: [])
     instead = vde.compare(
         pair.reference,
         pair.current,

@@ -332,7 +332,7 @@ def test_a_name_of_timm_says_which_weights() -> None:
 def test_what_is_not_installed_is_said_before_anything_is_downloaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(choosing, "absent", lambda *names: list(names))
+    monkeypatch.setattr(choosing, "not_installed", lambda *names: list(names))
     assert check_features("dinov2_small") == "dinov2_small"
     with pytest.raises(MissingExtraError, match=r"DINOv2 small needs torch: pip install"):
         check_features("dinov2_small", installed=True)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from vde_nb._extras import absent, need
+from vde_nb._extras import need, not_installed
 from vde_nb._progress import heard, listening, report, shown_when_long
 from vde_nb.errors import MissingExtraError
 
@@ -42,7 +42,7 @@ def test_a_listener_ends_the_work_by_raising() -> None:
 
 
 def test_what_is_missing_names_the_extra() -> None:
-    assert absent("numpy", "no_such_module") == ["no_such_module"]
+    assert not_installed("numpy", "no_such_module") == ["no_such_module"]
     with pytest.raises(MissingExtraError, match=r'SAM needs no_such_module .*"vde-nb\[sam\]"'):
         need("no_such_module.part", "sam", "SAM")
 

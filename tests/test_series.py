@@ -565,6 +565,17 @@ def test_a_generator_is_worked_off_one_frame_at_a_time(model, shots):
         found.comparison(1)
 
 
+def test_frames_are_told_by_their_files_where_no_time_is_known(model, shots, tmp_path):
+    for number, shot in enumerate(shots[:3]):
+        assert cv2.imwrite(str(tmp_path / f"f{number}.png"), shot[..., ::-1])
+    found = series(model, tmp_path)
+    assert [row.file for row in found] == ["f0.png", "f1.png", "f2.png"]
+    assert found.when(2) == "frame 3 (f2.png)"
+    assert found.plot().axes[-1].get_xlabel() == "frame, from f0.png to f2.png"
+    assert "frame 3 (f2.png)" in {row["first seen"] for row in found.table}
+    assert series(model, shots[:2]).plot().axes[-1].get_xlabel() == "frame"
+
+
 def test_a_lazy_sequence_is_not_turned_into_a_list(model):
     made = []
 

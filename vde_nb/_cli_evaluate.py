@@ -102,7 +102,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--sweep",
         metavar="N",
-        type=partial(_whole, most=255),
+        type=_swept,
         nargs="+",
         default=[],
         help="thresholds tried as well",
@@ -131,6 +131,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print report.json instead of the summary")
     add("--quiet", action="store_true", help="print no summary and no progress")
     add_settings(parser)
+
+
+def _swept(text: str) -> int:
+    """One of the thresholds of ``--sweep``, which takes every word up to the next option."""
+    try:
+        return _whole(text, most=255)
+    except argparse.ArgumentTypeError as error:
+        hint = "" if text.isascii() and text.isdigit() else ". SOURCE stands before --sweep"
+        raise argparse.ArgumentTypeError(f"{error}{hint}") from None
 
 
 def _whole(text: str, *, most: int) -> int:

@@ -42,6 +42,7 @@ _MOST = 1000  # notebooks of this name with a number
 _WIDTH = 88  # of a line of the cell, as formatters have it by default
 _MANIFEST = "run.json"
 _PATIENCE = 3  # so often JupyterLab is asked to end, the next time it is not asked any more
+_SECONDS = 15.0  # so long it may take to end, kernels included; usually it takes one
 #: Not ``python -m jupyterlab``, which would import what lies in the working folder, such as a
 #: random.py beside somebody's pictures, in the place of what JupyterLab is made of.
 _LAB = (
@@ -87,11 +88,11 @@ def _port(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit status of JupyterLab."""
-    from vde_nb._extras import absent
+    from vde_nb._extras import not_installed
 
     target = _target(Path(_FILE) if options.out is None else options.out)
     code = _code(options, target.parent)
-    lacking = absent("jupyterlab", "ipykernel")
+    lacking = not_installed("jupyterlab", "ipykernel")
     if lacking:
         raise MissingExtraError(
             f'The panel needs {" and ".join(lacking)}: pip install "vde-nb[lab]". What needs '
@@ -325,7 +326,8 @@ def _serve(command: Sequence[str]) -> int:
     """Run JupyterLab until it ends; its exit status.
 
     What asks this process to end is passed on, and the end of JupyterLab ends this one. Ctrl-C in
-    a terminal reaches both, so JupyterLab hears of it twice, which it bears.
+    a terminal reaches both, so JupyterLab hears of it twice, which it bears. Nobody waits for ever
+    for one that hangs: it is killed, and its kernels end when they miss it.
     """
     import signal
     import subprocess
@@ -333,8 +335,20 @@ def _serve(command: Sequence[str]) -> int:
 
     heard: list[int] = []
 
+    def give_up() -> None:
+        say(
+            f"vde-nb: note: JupyterLab did not end within {_SECONDS:g} seconds, and is killed",
+            to=sys.stderr,
+        )
+        process.kill()
+
+    late = threading.Timer(_SECONDS, give_up)
+    late.daemon = True
+
     def pass_on(number: int, frame: object) -> None:
         heard.append(number)
+        if len(heard) == 1:
+            late.start()
         if os.name != "nt":  # there Ctrl-C reaches all of a console, and terminate() kills
             (process.kill if len(heard) > _PATIENCE else process.terminate)()
 
@@ -355,6 +369,7 @@ def _serve(command: Sequence[str]) -> int:
             signal.signal(number, pass_on)
         status = process.wait()
     finally:
+        late.cancel()
         for number, handler in usual.items():
             signal.signal(number, handler)
     if status < 0 and heard:  # before it had a handler

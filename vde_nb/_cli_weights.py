@@ -106,15 +106,15 @@ def _list(options: argparse.Namespace) -> int:
 
 def _missing() -> list[str]:
     """What has to be installed before models run."""
-    from vde_nb._extras import absent
+    from vde_nb._extras import not_installed
     from vde_nb.segment.models import MODELS
 
-    missing = absent("torch", "segment_anything", "transformers")
+    missing = not_installed("torch", "segment_anything", "transformers")
     lines = [f'To use them, install {", ".join(missing)}: pip install "vde-nb[sam]"']
     return (lines if missing else []) + [
         f"{model.title} needs {module}: pip install {module}"
         for model in MODELS.values()
-        for module in absent(*model.requires)
+        for module in not_installed(*model.requires)
     ]
 
 

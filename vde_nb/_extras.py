@@ -8,10 +8,10 @@ from typing import Any
 
 from vde_nb.errors import MissingExtraError
 
-__all__ = ["absent", "need"]
+__all__ = ["need", "not_installed"]
 
 
-def absent(*modules: str) -> list[str]:
+def not_installed(*modules: str) -> list[str]:
     """Which of these top-level modules are not installed; imports none of them."""
     return [name for name in modules if importlib.util.find_spec(name) is None]
 

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 
-__all__ = ["ComparisonFigure", "five_panels"]
+__all__ = ["INK", "PAPER", "ComparisonFigure", "five_panels"]
 
 #: Longest side of a panel's picture in pixels. A panel has 420, or twice that on a fine screen;
 #: more would cost time, and leave letters that were made for a larger picture.
 _LONGEST = 840
-#: Reads on white and on a dark theme's near-black alike (contrast 4.5 and 4.1 to 1).
-_GREY = "#767676"
+#: On paper of their own, so that figures read alike in light and dark themes (12.6 to 1): no grey
+#: has more than 4.5 to 1 on both.
+INK, PAPER = "#333333", "#ffffff"
 _PANEL_INCHES = 4.2
 
 
@@ -47,7 +48,7 @@ def five_panels(comparison: Comparison) -> Figure:
     factor = math.ceil(max(height, width) / _LONGEST)
     current, annotated = draw_reduced(comparison, by_severity, factor)
 
-    figure = ComparisonFigure(facecolor="none")
+    figure = ComparisonFigure(facecolor=PAPER)
     grid = _Grid(figure, height / width)
     grid.show(0, "Reference", reduce_picture(comparison.reference, factor))
     grid.show(1, "Current", current)
@@ -93,11 +94,11 @@ class _Grid:
         """Show a picture under its title."""
         axes = self._axes(cell)
         axes.imshow(picture, **options)
-        axes.set_title(title, color=_GREY, fontsize=12)
+        axes.set_title(title, color=INK, fontsize=12)
         axes.set_xticks([])
         axes.set_yticks([])
-        for spine in axes.spines.values():  # a dark panel must end somewhere on a dark page
-            spine.set(color=_GREY, linewidth=0.5)
+        for spine in axes.spines.values():  # a light panel must end somewhere on the paper
+            spine.set(color=INK, linewidth=0.5)
         return axes
 
     def colour_bar(self, axes: Axes) -> None:
@@ -106,8 +107,8 @@ class _Grid:
         ticks = range(0, 256, 51) if rows > 0.4 * columns else (0, 255)
         bar = axes.inset_axes((1.02, 0, 0.035, 1))
         scale = self._figure.colorbar(axes.images[0], cax=bar, ticks=ticks)
-        bar.tick_params(color=_GREY, labelcolor=_GREY, labelsize=9)
-        scale.outline.set(edgecolor=_GREY, linewidth=0.5)
+        bar.tick_params(color=INK, labelcolor=INK, labelsize=9)
+        scale.outline.set(edgecolor=INK, linewidth=0.5)
 
     def write(self, cell: int, lines: Sequence[tuple[str, str]]) -> None:
         """Write names and values below each other."""
@@ -117,7 +118,7 @@ class _Grid:
             # Line by line: letters of different heights would shift one column against the other.
             y = 0.5 + ((len(lines) - 1) / 2 - number) * 0.28 / self._panel
             for x, text in ((0.08, name), (0.48, value)):
-                axes.text(x, y, text, color=_GREY, fontsize=12, va="center_baseline")
+                axes.text(x, y, text, color=INK, fontsize=12, va="center_baseline")
 
 
 def _summary(comparison: Comparison) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from vde_nb._extras import absent
+from vde_nb._extras import not_installed
 from vde_nb._text import defused
 from vde_nb.batch._journal import line_of
 from vde_nb.batch._row import Row
@@ -95,7 +95,7 @@ def write_results(folder: Path, entries: Iterable[tuple[Row, dict[str, Any]]]) -
                     (RESULTS, _lines_of_rows),
                     (TIMINGS, _lines_of_timings),
                     (TABLE, _table),
-                    *([] if absent("pyarrow") else [(PARQUET, _parquet)]),
+                    *([] if not_installed("pyarrow") else [(PARQUET, _parquet)]),
                 )
             ]
             for entry in entries:
@@ -106,7 +106,7 @@ def write_results(folder: Path, entries: Iterable[tuple[Row, dict[str, Any]]]) -
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"The results cannot be written into {folder}: {reason}.") from error
-    if absent("pyarrow"):  # of an earlier run, elsewhere
+    if not_installed("pyarrow"):  # of an earlier run, elsewhere
         (folder / PARQUET).unlink(missing_ok=True)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from numbers import Integral
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,6 +91,12 @@ class Row:
     shift: float = math.nan
     light: float = math.nan
     remark: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name of its file without folders; empty for a picture that came from none."""
+        file = PurePath(self.name).name
+        return "" if file == f"picture {self.number}" else file
 
     @property
     def skipped(self) -> bool:
@@ -173,10 +180,12 @@ class Series:
         }
 
     def when(self, frame: int) -> str:
-        """Time of a frame (numbered from 0) as text, or its number from 1 where none is known."""
-        time = self.rows[frame].time
+        """Time of a frame (from 0) as text; where none is known its number from 1, and its file."""
+        row = self.rows[frame]
+        time = row.time
         if time is None:
-            return f"frame {frame + 1}"
+            file = row.file
+            return f"frame {row.number} ({file})" if file else f"frame {row.number}"
         exact = any(row.time is not None and row.time.second for row in self.rows)
         return time.strftime("%Y-%m-%d %H:%M:%S" if exact else "%Y-%m-%d %H:%M")
 

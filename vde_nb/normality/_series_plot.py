@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from vde_nb._draw import type_colour
-from vde_nb._plot import ComparisonFigure
+from vde_nb._plot import INK, PAPER, ComparisonFigure
 from vde_nb._text import plotted
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def plot(series: Series) -> Figure:
     left_out = len(series.tracks) - len(shown)
     heights = [2.6, 1.0, 0.27 * (max(len(shown), 2) + bool(left_out)) + 0.2]
     figure = ComparisonFigure(
-        figsize=(_WIDTH, sum(heights) + 1.1), facecolor="none", layout="constrained"
+        figsize=(_WIDTH, sum(heights) + 1.1), facecolor=PAPER, layout="constrained"
     )
     score, change, tracks = figure.subplots(3, 1, sharex=True, height_ratios=heights)
     _scores(score, series)
@@ -55,18 +55,17 @@ def plot(series: Series) -> Figure:
         _pauses(axes, series.times)
     for axes in (score, change):
         axes.tick_params(axis="x", length=0, labelbottom=False)
-    _time_axis(tracks, series.times)
+    _time_axis(tracks, series)
     tracks.tick_params(axis="y", length=0)
     return figure
 
 
 def _styled(axes: Axes) -> None:
-    """Grey letters on nothing, to be read in light and in dark themes."""
-    axes.set_facecolor("none")
-    axes.tick_params(colors=_GREY, labelsize=9)
+    """Dark letters, and two spines."""
+    axes.tick_params(colors=INK, labelsize=9)
     axes.grid(axis="x", visible=False)
     for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
-        text.set(color=_GREY, fontsize=10)
+        text.set(color=INK, fontsize=10)
     for name, spine in axes.spines.items():
         spine.set(color=_GREY, linewidth=0.6, visible=name in ("left", "bottom"))
 
@@ -130,7 +129,7 @@ def _scores(axes: Axes, series: Series) -> None:
         loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, frameon=False, fontsize=9
     )
     for text in legend.get_texts():
-        text.set_color(_GREY)
+        text.set_color(INK)
 
 
 def _floor(values: npt.NDArray[np.float64]) -> float:
@@ -157,7 +156,7 @@ def _changes(axes: Axes, series: Series) -> None:
                     textcoords="offset points",
                     ha="center",
                     fontsize=8,
-                    color=_GREY,
+                    color=INK,
                 )
     axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.set_ylabel("changed, %")
@@ -174,7 +173,7 @@ def _tracks(axes: Axes, tracks: Sequence[Track], left_out: int, count: int) -> N
             transform=axes.transAxes,
             ha="center",
             va="center",
-            color=_GREY,
+            color=INK,
         )
         return
     axes.set_ylim(len(tracks) - 0.4 + bool(left_out), -0.6)
@@ -195,11 +194,11 @@ def _tracks(axes: Axes, tracks: Sequence[Track], left_out: int, count: int) -> N
                 ha="left" if right else "right",
                 va="center",
                 fontsize=8.5,
-                color=_GREY,
+                color=INK,
             )
     if left_out:
         said = f"and {left_out} more, seen in fewer frames"
-        axes.text(0.6, len(tracks), said, va="center", fontsize=8.5, color=_GREY, style="italic")
+        axes.text(0.6, len(tracks), said, va="center", fontsize=8.5, color=INK, style="italic")
 
 
 def _gaps(times: Sequence[datetime | None]) -> npt.NDArray[np.intp]:
@@ -219,13 +218,16 @@ def _pauses(axes: Axes, times: Sequence[datetime | None]) -> None:
             axes.axvline(gap + 0.5, color=_GREY, linewidth=0.7, linestyle=":", zorder=0)
 
 
-def _time_axis(axes: Axes, times: Sequence[datetime | None]) -> None:
+def _time_axis(axes: Axes, series: Series) -> None:
     """Label frames with their times, the date where a day begins."""
+    times, rows = series.times, series.rows
     count = len(times)
     axes.set_xlim(0.2, count + 0.8)
     if not count or any(time is None for time in times):
         axes.xaxis.set_major_locator(MaxNLocator(_LABELS, integer=True))
-        axes.set_xlabel("frame")
+        files = [row.file for row in rows[:1] + rows[-1:] if row.file]
+        # files are seldom counted as frames are: f0.jpg is frame 1
+        axes.set_xlabel(f"frame, from {files[0]} to {files[-1]}" if files else "frame")
         return
     known = [time for time in times if time is not None]
     gap = max(count // _LABELS, 1)

@@ -613,11 +613,8 @@ def _settings(align: bool | str, given: dict[str, Any]) -> Settings:
     for name in given:
         if name not in allowed:
             close = nearest(name, allowed)
-            hint = f" Did you mean {close}?" if close else ""
-            raise TypeError(
-                f"Normality.fit() has no setting {name!r}: {', '.join(allowed)}.{hint}"
-                f"{lesson('normality')}"
-            )
+            said = f"Did you mean {close}?" if close else f"It has {', '.join(allowed)}."
+            raise TypeError(f"Normality.fit() has no setting {name!r}. {said}{lesson('normality')}")
     return resolve("normality", align="off" if align is False else align, **given)
 
 

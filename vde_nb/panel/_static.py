@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vde_nb._extras import absent
+from vde_nb._extras import not_installed
 from vde_nb._text import escaped
 from vde_nb.comparison import Comparison
 from vde_nb.figure import notebook_html
@@ -19,7 +19,7 @@ _HINT = "Run this cell to use the panel."
 
 def lacking() -> list[str]:
     """What a kernel has to have for the panel itself, and has not."""
-    return absent("ipywidgets", "anywidget")
+    return not_installed("ipywidgets", "anywidget")
 
 
 def _hint() -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vde_nb._extras import absent
+from vde_nb._extras import not_installed
 from vde_nb._lessons import lesson
 from vde_nb.errors import MissingExtraError, SettingError, WeightsError
 from vde_nb.segment.base import Segmenter
@@ -107,9 +107,9 @@ def _model_entry(model: Model) -> Entry:
 
 def _missing(model: Model) -> str:
     """What is to be installed before the model runs, in a few words; empty for nothing."""
-    for module in absent(*_NEEDS[model.backend]):
+    for module in not_installed(*_NEEDS[model.backend]):
         return f'needs {module}: pip install "vde-nb[sam]"'
-    for module in absent(*model.requires):
+    for module in not_installed(*model.requires):
         return f"needs {module}: pip install {module}"
     return ""
 

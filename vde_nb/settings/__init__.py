@@ -127,11 +127,9 @@ class Settings:
         for name, value in flat.items():
             if name not in where:
                 close = nearest(name, where)
-                hint = f" Did you mean {close}?" if close else ""
-                raise TypeError(
-                    f"There is no setting {name!r}.{hint} All settings: {', '.join(where)}."
-                    f"{lesson('settings')}"
-                )
+                # forty names would bury the one that was meant
+                said = f"Did you mean {close}?" if close else f"There are {', '.join(where)}."
+                raise TypeError(f"There is no setting {name!r}. {said}{lesson('settings')}")
             by_stage.setdefault(where[name], {})[name] = value
         stages = {
             stage: dataclasses.replace(getattr(self, stage), **values)
