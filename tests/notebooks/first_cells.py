@@ -29,9 +29,8 @@ if None in map(importlib.util.find_spec, ("vde_nb", "xxhash")):
     source = f"{{clone[0]}}[{extras}]" if clone else "vde-nb[{extras}] @ git+https://github.com/{home}"
     %pip install -qqq "{{source}}"
     if None in map(importlib.util.find_spec, ("vde_nb", "xxhash")):
-        page = "https://github.com/{home}#troubleshooting"
-        why = f'%pip install "{{source}}" tells why, {{page}} what to do'
-        raise ImportError(f"vde-nb could not be installed: {{why}}.")
+        why, page = f'%pip install "{{source}}"', "https://github.com/{home}#troubleshooting"
+        raise ImportError(f"vde-nb could not be installed: {{why}} tells why, {{page}} what to do.")
 """.rstrip()
 
 _BADGES = (

@@ -96,8 +96,8 @@ def test_without_a_network_one_sentence_says_what_to_do(
     with pytest.raises(ImportError) as error:
         cell("vde_nb", "xxhash", installs=False)
     assert str(error.value) == (
-        'vde-nb could not be installed: %pip install "..[fast]" tells why, Troubleshooting in the'
-        " README what to do."
+        'vde-nb could not be installed: %pip install "..[fast]" tells why, '
+        "https://github.com/owner/name#troubleshooting what to do."
     )
 
 
