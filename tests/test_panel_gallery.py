@@ -588,6 +588,20 @@ def test_a_reviewed_pair_stays_so_when_its_region_is_ignored(site: Path, opened:
     assert stored(site)[panel.shown_row]["reviewed"] is True
 
 
+def test_a_run_is_opened_again_at_the_first_pair_that_nobody_has_reviewed(opened: Any) -> None:
+    panel = opened(only="changed")
+    assert names(panel)[panel.index] == "four.png"
+    panel.review_pair(reviewed=True)
+    panel.close()
+    again = opened(only="changed")
+    assert names(again)[again.index] == "two.png"
+    for index in (2, 3):
+        again.review_pair(index, reviewed=True)
+    again.close()
+    last = opened(only="changed")
+    assert names(last)[last.index] == "four.png", "all have been reviewed"
+
+
 def test_a_pair_that_failed_here_is_among_the_errors(opened: Any) -> None:
     panel = opened()
     gallery = panel._gallery

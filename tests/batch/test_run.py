@@ -45,6 +45,18 @@ def test_a_pair_that_is_not_there_is_told(run):
             run.row(which)
 
 
+def test_a_pair_is_found_by_its_name_where_only_one_has_it(tmp_path):
+    rows = [{**row(n), "name": "twin" if n > 3 else f"board_{n}"} for n in range(1, 12)]
+    run = open_run(write_run(tmp_path / "named", rows))
+    assert run.row("board_2") == rows[1]
+    with pytest.raises(
+        SettingError, match=rf"8 pairs .* 'twin': give an id, {identity(4)}, .*\u2026"
+    ):
+        run.row("twin")
+    with pytest.raises(SettingError, match=r"no pair 'bord_2'\. Did you mean 'board_2'"):
+        run.row("bord_2")
+
+
 def test_counts_are_those_of_the_rows(run):
     states = [one["status"] for one in ROWS]
     assert run.counts == {

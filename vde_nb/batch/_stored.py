@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +24,7 @@ from vde_nb.batch._plain import plain_file
 from vde_nb.batch._row import LONGEST_LINE, Row, checked_row
 from vde_nb.batch._summary import Tally, tally
 from vde_nb.errors import OutputError, SettingError
+from vde_nb.settings import nearest
 
 __all__ = ["Stored", "plain_file"]
 
@@ -30,6 +32,8 @@ STATES = ("running", "finished", "interrupted")
 
 _LONGEST_TEXT, _MOST_ENTRIES, _DEEPEST = 4000, 1000, 4
 #: Bytes of a thumbnail at most; ours have some ten thousand.
+#: Pairs of one name that are told, and rows whose names may have been meant.
+_TOLD, _NEAR = 5, 2000
 _LARGEST_PICTURE = 256 * 1024
 
 
@@ -98,12 +102,12 @@ class Stored:
                 yield self._row(file.readline(LONGEST_LINE + 1))
 
     def row(self, which: str | int) -> Row:
-        """A row by its id, or by its number.
+        """A row by its id, by its number, or by the name of its pair.
 
         Raises
         ------
         SettingError
-            There is none.
+            There is none, or several pairs have this name.
         """
         offset = None
         if isinstance(which, str):
@@ -111,11 +115,28 @@ class Stored:
                 offset = self._places.get(bytes.fromhex(which))
         elif not isinstance(which, bool) and which in self._numbers:
             offset = self._offsets[self._numbers.index(which)]
+        if offset is None and isinstance(which, str):
+            return self._named(which)
         if offset is None:
-            raise SettingError(f"The run has no pair {which!r}: give an id, or a number.")
+            raise SettingError(f"The run has no pair {which!r}: give an id, a number, or a name.")
         with self._opened() as file:
             file.seek(offset)
             return self._row(file.readline(LONGEST_LINE + 1))
+
+    def _named(self, name: str) -> Row:
+        """The only row of a name; see :meth:`row`."""
+        found = [row for row in self.rows() if row["name"] == name]
+        if not found:
+            close = nearest(name, {row["name"][:100] for row in islice(self.rows(), _NEAR)})
+            hint = f" Did you mean {close}?" if close else " Give an id, a number, or a name."
+            raise SettingError(f"The run has no pair {name!r}.{hint}")
+        if len(found) > 1:
+            ids = ", ".join(row["id"] for row in found[:_TOLD])
+            more = ", \u2026" if len(found) > _TOLD else ""
+            raise SettingError(
+                f"{len(found)} pairs of the run are called {name!r}: give an id, {ids}{more}"
+            )
+        return found[0]
 
     def timings(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Id and timings of each row for which they are known: `seconds`, `stages_ms`, `worker`."""

@@ -84,12 +84,12 @@ class Run:
         return self._stored.rows()
 
     def row(self, which: str | int) -> Row:
-        """One row, by its id or its number.
+        """One row, by its id, its number, or the name of its pair.
 
         Raises
         ------
         SettingError
-            There is none.
+            There is none, or several pairs have this name.
         """
         return self._stored.row(which)
 

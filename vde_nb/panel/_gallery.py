@@ -420,8 +420,13 @@ class Gallery:
 
     @property
     def first(self) -> int:
-        """Place of the first pair that is shown."""
-        return next((at for at, one in enumerate(self.pairs) if _is_shown(one, self._only)), 0)
+        """Place of the first pair that is shown and that nobody has looked through yet.
+
+        The first one that is shown, where all have been.
+        """
+        shown = [at for at, one in enumerate(self.pairs) if _is_shown(one, self._only)]
+        still = (at for at in shown if not _is_reviewed(self.pairs[at]))
+        return next(still, shown[0] if shown else 0)
 
 
 def _is_shown(pair: Pair, only: str) -> bool:
@@ -432,10 +437,15 @@ def _is_shown(pair: Pair, only: str) -> bool:
     if only == "failing":
         return bool(known.row["verdict"] == "fail")
     if only == "unreviewed":
-        return not known.review.reviewed
+        return not _is_reviewed(pair)
     if only == "errors":
         return "error" in (status, pair.status)
     return only == "all" or bool(status == "changed")
+
+
+def _is_reviewed(pair: Pair) -> bool:
+    assert pair.known is not None
+    return pair.known.review.reviewed
 
 
 def _called(row: Mapping[str, Any]) -> tuple[str, str, str]:
