@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import vde_nb as vde
-from vde_nb import _cli_evaluate
+from vde_nb import _cli_evaluate_output
 from vde_nb.cli import main
 
 QUICK = ("--method", "hybrid", "--segmenter", "none")
@@ -188,8 +188,8 @@ def test_report_mistakes_and_plots_are_written_to_a_folder(run, coco, tmp_path):
     out = tmp_path / "new" / "measured"
     status, said, _ = run(coco, *QUICK, "--out", out)
     assert status == 0
-    assert {one.name for one in out.iterdir()} == set(_cli_evaluate._FILES)
-    assert all(f"\n  {out / name}" in said for name in _cli_evaluate._FILES)
+    assert {one.name for one in out.iterdir()} == set(_cli_evaluate_output.FILES)
+    assert all(f"\n  {out / name}" in said for name in _cli_evaluate_output.FILES)
     assert json.loads((out / "report.json").read_text("utf-8"))["boxes"]["true"] == 4
     for name in ("report.png", "mistakes.png"):
         assert min(cv2.imread(str(out / name)).shape[:2]) > 200
@@ -228,8 +228,8 @@ def test_the_summary_is_narrow_and_a_long_list_is_cut(run, coco):
     _, out, _ = run(coco, *QUICK)
     assert max(map(len, out.splitlines())) <= 100
     mistakes = json.loads(run(coco, *QUICK, "--json")[1])["mistakes"]
-    assert f"and {len(mistakes) - _cli_evaluate._ROWS} more; --out DIR writes them" in out
-    assert out.count(" missed ") == _cli_evaluate._ROWS
+    assert f"and {len(mistakes) - _cli_evaluate_output._ROWS} more; --out DIR writes them" in out
+    assert out.count(" missed ") == _cli_evaluate_output._ROWS
 
 
 def test_a_terminal_sees_progress_and_a_pipe_does_not(masks):

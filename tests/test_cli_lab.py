@@ -454,7 +454,12 @@ SLEEPS = "import time; print('begun', flush=True); time.sleep(60)"
 @pytest_posix
 @pytest.mark.parametrize(
     ("number", "whole", "status"),
-    [(signal.SIGINT, True, 130), (signal.SIGINT, False, 130), (signal.SIGTERM, False, 143)],
+    [
+        (signal.SIGINT, True, 130),
+        (signal.SIGINT, False, 130),
+        (signal.SIGTERM, False, 143),
+        (getattr(signal, "SIGHUP", 1), True, 129),  # the terminal is closed
+    ],
 )
 def test_who_ends_it_while_it_starts_ends_both_quietly(number, whole, status):
     process = subprocess.Popen(

@@ -313,6 +313,41 @@ def test_of_many_regions_those_that_a_rule_is_surest_of_are_told(pair):
     assert sum(line.startswith("(0, 0, 2, 3)") for line in lines) == 12
 
 
+def test_what_is_measured_stands_below_a_row_of_several_lines(pair):
+    found = vde.compare(*map(str, pair)).anomalies[0]
+    label = Label(found.type, found.severity, {}, 0.5)
+    other = Label("of a longer name", found.severity, {}, 0.5)
+    picture = np.zeros((9, 9, 3), np.uint8)
+    asked = [
+        Asked(Region((0, 0, 2, n), np.ones((n, 2), bool), *[picture] * 3), before, label, said)
+        for n, before, said in (
+            (3, label, {f"(rule {one})": 0.5 for one in range(9)}),
+            (4, other, {"short": 0.1}),
+        )
+    ]
+    lines = region_lines(asked, {"mine": lambda region: region.area})
+    starts = [line.split()[0] for line in lines]
+    at = starts.index("area")
+    assert at > 2 and lines[1].startswith("(0, 0, 2, 3)") and lines[at].split() == ["area", "6"]
+    assert all(line.startswith(" " * 20) for line in lines[2:at]), "it is folded"
+    assert lines[at + 1].startswith("(0, 0, 2, 4)") and lines[at + 2].split() == ["area", "8"]
+    assert lines[0].index("now") == lines[1].rindex(label.type) == lines[at + 1].rindex(label.type)
+    assert len(lines) == at + 3
+
+
+def test_a_rule_that_a_helper_made_is_told_by_the_line_of_the_plug_in(tmp_path, check, monkeypatch):
+    (tmp_path / "made_elsewhere.py").write_text(
+        "def halved(rule):\n    return lambda region: rule(region) / 2\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = rule("return 1 / 0").replace("def mine", "@made_elsewhere.halved\ndef mine")
+    try:
+        status, told = check(f"import made_elsewhere\n\n{mine}")
+    finally:
+        sys.modules.pop("made_elsewhere", None)
+    assert status == 1 and "mine.py, line 8: mine raises ZeroDivisionError" in told
+
+
 def test_measures_are_those_of_the_region_in_the_order_of_the_source():
     def named(anything, other=np):
         return other.pi + anything.thickness * anything.area - anything.thickness + anything._own

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import io
 import math
-import operator
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vde_nb._cli_evaluate_output import FIGURES, FILES, summary, worse, write_files
 from vde_nb._cli_settings import (
     add_ignore,
     add_method,
@@ -24,11 +23,10 @@ from vde_nb._cli_settings import (
     ignored,
 )
 from vde_nb._console import safe, say
-from vde_nb._table import Table
 from vde_nb.errors import OutputError, SettingError
 
 if TYPE_CHECKING:
-    from vde_nb.evaluate import LabelledPair, Report
+    from vde_nb.evaluate import LabelledPair
 
 __all__ = ["SUMMARY", "add_options", "run"]
 
@@ -49,22 +47,7 @@ example: vde-nb evaluate labelled/ --out measured
          vde-nb evaluate annotations.json --fail-under f1=0.9,recall=0.95
 explained in notebooks/10_evaluate_your_folder.ipynb"""
 
-_FILES = ("report.json", "mistakes.csv", "report.png", "mistakes.png")
 _MASKS = ("reference", "current", "masks")
-_ROWS = 12  # of mistakes on the terminal; the file has up to 1000 of a kind
-
-#: What is measured: how it is said, and whether more of it is better.
-_FIGURES = {
-    "precision": ("of what was found is true", True),
-    "recall": ("of what is true was found", True),
-    "f1": ("harmonic mean of both", True),
-    "pixel_iou": ("overlap of outlines and true masks", True),
-    "pixel_ap": ("average precision of the heatmap's pixels", True),
-    "auroc": ("changed pairs score above sound ones", True),
-    "false_alarm_rate": ("of the sound pairs have a false alarm", False),
-    "type_accuracy": ("of the matched boxes have the right type", True),
-    "milliseconds": ("a pair takes, in the mean", False),
-}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +91,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="thresholds tried as well",
     )
     add = parser.add_argument_group("output").add_argument
-    add("--out", metavar="DIR", type=folder_of, help=f"folder for {', '.join(_FILES)}")
+    add("--out", metavar="DIR", type=folder_of, help=f"folder for {', '.join(FILES)}")
     add("--overwrite", action="store_true", help="replace what is in DIR already")
     add(
         "--fail-under",
@@ -117,7 +100,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="exit with 1 where a figure is less, such as f1=0.9,recall=0.95: "
-        f"{', '.join(name for name, (_, is_more) in _FIGURES.items() if is_more)}",
+        f"{', '.join(name for name, (_, is_more) in FIGURES.items() if is_more)}",
     )
     add(
         "--fail-over",
@@ -126,7 +109,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="exit with 1 where a figure is more: "
-        f"{', '.join(name for name, (_, is_more) in _FIGURES.items() if not is_more)}",
+        f"{', '.join(name for name, (_, is_more) in FIGURES.items() if not is_more)}",
     )
     add("--json", action="store_true", help="print report.json instead of the summary")
     add("--quiet", action="store_true", help="print no summary and no progress")
@@ -164,7 +147,7 @@ def _limits(text: str, *, is_least: bool) -> dict[str, float]:
     """Read ``f1=0.9,recall=0.95``."""
     from vde_nb.settings import nearest
 
-    known = [name for name, (_, is_more) in _FIGURES.items() if is_more is is_least]
+    known = [name for name, (_, is_more) in FIGURES.items() if is_more is is_least]
     limits = {}
     for part in text.split(","):
         name, equals, number = (one.strip() for one in part.partition("="))
@@ -172,7 +155,7 @@ def _limits(text: str, *, is_least: bool) -> dict[str, float]:
             other = "--fail-over" if is_least else "--fail-under"
             near = nearest(name, known)
             hint = f"; did you mean {near}?" if near else f"; there are {', '.join(known)}"
-            if name in _FIGURES:
+            if name in FIGURES:
                 hint = f": it is one for {other}"
             raise argparse.ArgumentTypeError(f"{name!r} is no figure for this{hint}")
         try:
@@ -193,7 +176,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.out is None and options.overwrite:
         raise SettingError("--overwrite is about a folder: give --out DIR as well.")
-    targets = [options.out / name for name in _FILES] if options.out is not None else []
+    targets = [options.out / name for name in FILES] if options.out is not None else []
     _check_targets(targets, options.overwrite)  # told before minutes of work, not after them
     method = get_method(options.method or default_method(options.preset)).name
     settings: dict[str, Any] = given_settings(options, method)
@@ -216,14 +199,14 @@ def run(options: argparse.Namespace) -> int:
             **settings,
         )
     if targets:
-        _write(report, targets, options.overwrite)
-    wrong = _wrong(report, options.fail_under, options.fail_over)
+        write_files(report, targets, options.overwrite)
+    wrong = worse(report, options.fail_under, options.fail_over)
     if options.json:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8 wherever it is made
         say(report.to_json(), end="")
     elif not options.quiet:
-        say(safe("\n".join(_summary(report, kind, targets, wrong)), keep="\n"))
+        say(safe("\n".join(summary(report, kind, targets, wrong)), keep="\n"))
     if wrong and (options.json or options.quiet):
         for one in wrong:
             say(f"vde-nb: failed: {one}", to=sys.stderr)
@@ -308,118 +291,3 @@ def _annotations(source: Path) -> Path | None:
         f"{source} holds no labelled pairs: neither folders {', '.join(_MASKS)}, nor a .json file "
         f"of COCO annotations, nor NAME_temp.jpg of DeepPCB.{lesson('labels')}"
     )
-
-
-# Output
-
-
-def _wrong(
-    report: Report, least: list[dict[str, float]], most: list[dict[str, float]]
-) -> list[str]:
-    """What is worse than was asked for, in words."""
-    wrong = []
-    for limits, is_worse, word in ((least, operator.lt, "under"), (most, operator.gt, "over")):
-        for name, limit in (item for one in limits for item in one.items()):
-            value = report.figures[name]
-            if math.isnan(value):
-                wrong.append(f"{name} cannot be told from these pairs, {limit:.15g} was asked for")
-            elif is_worse(value, limit):
-                # as many digits as it takes to see it
-                digits = next((n for n in range(3, 17) if round(value, n) != round(limit, n)), 17)
-                wrong.append(f"{name} {value:.{digits}f} is {word} {limit:.15g}")
-    return wrong
-
-
-def _summary(report: Report, kind: str, targets: list[Path], wrong: list[str]) -> list[str]:
-    count = report.pairs
-    lines = [
-        f"{count} {'pair' if count == 1 else 'pairs'} ({safe(kind)}), {report.sound_pairs} of them "
-        f"sound; method {report.method}",
-        f"{report.true} true, {report.found} found, {report.matched} of them match at IoU > "
-        f"{report.min_iou:g}",
-        "",
-    ]
-    for name, value in report.figures.items():
-        said = "–" if math.isnan(value) else f"{value:.{0 if name == 'milliseconds' else 3}f}"
-        lines.append(f"  {name:<16}  {said:>6}  {_FIGURES[name][0]}")
-    if report.types and any(report.types):
-        lines += ["", *_table(report.type_table)]
-    if any(true for true, _ in report.confusion):
-        lines += ["", "What matched, by its true type and the type it was given:"]
-        lines += _table(report.confusion_table)
-    lines += _strange(report)
-    if report.sweep:
-        lines += ["", "threshold  precision  recall     f1"]
-        for point in report.sweep:
-            figures = (point.precision, point.recall, point.f1)
-            cells = ["–" if math.isnan(value) else f"{value:.3f}" for value in figures]
-            lines.append(f"{point.threshold:>9}  {cells[0]:>9}  {cells[1]:>6}  {cells[2]:>5}")
-    if report.mistakes:
-        rows = _table(report.mistake_table)
-        more = len(rows) - 1 - _ROWS
-        lines += ["", "Mistakes:", *rows[: _ROWS + 1]]
-        if more > 0:
-            where = "mistakes.csv has them" if targets else "--out DIR writes them"
-            lines.append(f"and {more} more; {where}")
-    lines += ["", "Written:", *(f"  {path}" for path in targets)] if targets else []
-    if wrong:
-        lines += ["", "Failed:"]
-        for one in wrong:
-            lines += textwrap.wrap(one, 79, initial_indent="  ", subsequent_indent="    ")
-    return lines
-
-
-def _strange(report: Report) -> list[str]:
-    """A note on types of the labels that nothing can be called here."""
-    from vde_nb.classify import anomaly_types
-
-    strange = sorted({*report.types} - {"", *anomaly_types()})
-    if not strange:
-        return []
-    names = ", ".join(strange[:6]) + (", ..." if len(strange) > 6 else "")
-    note = (
-        f"Nothing is called {names} here, so that these names never match. A plug-in brings types "
-        "of your own: vde-nb plugin new"
-    )
-    return ["", *textwrap.wrap(note, 79, break_long_words=False)]
-
-
-def _table(table: Table) -> list[str]:
-    """The lines of a table; a name with a line break in it makes no line of its own."""
-    rows = [{safe(name): safe(value) for name, value in row.items()} for row in table]
-    return repr(Table(rows)).splitlines()
-
-
-def _write(report: Report, targets: list[Path], overwrite: bool) -> None:
-    from vde_nb._write import write_all
-
-    def picture(draw: Callable[[], Any]) -> bytes:
-        buffer = io.BytesIO()
-        draw().savefig(buffer, format="png", dpi=120)
-        return buffer.getvalue()
-
-    # drawn here, one after the other: matplotlib is not made for several threads
-    contents: tuple[bytes | str, ...] = (
-        report.to_json(),
-        _mistakes(report),
-        picture(report.plot),
-        picture(partial(report.plot_mistakes, ("missed", "false alarm", "misnamed"))),
-    )
-    made = dict(zip(targets, contents, strict=True))
-    write_all({path: partial(made.__getitem__, path) for path in targets}, overwrite=overwrite)
-
-
-def _mistakes(report: Report) -> str:
-    r"""One row per mistake as CSV (RFC 4180); what a spreadsheet would run is defused."""
-    import csv
-
-    from vde_nb._text import defused, readable
-
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["pair", "mistake", "true", "given", "x", "y", "w", "h", "overlap"])
-    for one in report.mistakes:
-        names = (defused(readable(name)) for name in (one.pair, one.kind, one.true, one.given))
-        overlap = "" if math.isnan(one.overlap) else f"{one.overlap:.4f}"
-        writer.writerow([*names, *map(int, one.box), overlap])
-    return text.getvalue()

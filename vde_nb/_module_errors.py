@@ -19,7 +19,7 @@ from vde_nb._lessons import lesson
 from vde_nb._paths import ended, misread, missing, shown
 from vde_nb.errors import SettingError
 
-__all__ = ["failed_at", "told"]
+__all__ = ["failed_at", "told", "words_of"]
 
 #: What the code of a notebook's cell is called: by ipykernel, by IPython elsewhere and by Xeus.
 _CELL = re.compile(r"(?:ipykernel_\d+|xpython_\d+)[\\/]\d+\.py$|<?ipython-input-")
@@ -36,15 +36,24 @@ def told(name: str, source: str) -> Iterator[None]:
                 f"plugins: {shown(name)} cannot be imported: {_absent(name)} "
                 f"{_remedy(name, source, error)}"
             ) from error
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")
+        what = words_of(error)
         if isinstance(error, SystemExit):
-            said = "it ends the program (SystemExit)"
+            what = "it ends the program (SystemExit)"
         place = _place(error, source)
-        if place and place not in said:
-            said = f"{said} ({place})"
+        if place and place not in what:
+            what = f"{what} ({place})"
         raise SettingError(
-            f"plugins: {name} cannot be imported: {said}. {_remedy(name, source, error)}"
+            f"plugins: {name} cannot be imported: {what}. {_remedy(name, source, error)}"
         ) from error
+
+
+def words_of(error: BaseException) -> str:
+    r"""Kind and words of an error in one line, to be gone on with.
+
+    >>> words_of(ValueError("no  such\nburr."))
+    'ValueError: no such burr'
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")
 
 
 def _absent(name: str) -> str:
@@ -91,7 +100,7 @@ def _line(error: BaseException, path: str) -> int:
     return line
 
 
-def failed_at(error: BaseException, function: Callable[..., Any]) -> str:
+def failed_at(error: BaseException, function: Callable[..., Any], source: str = "") -> str:
     """Where in the file, or in the notebook's cell, of a function it failed, in words.
 
     Parameters
@@ -100,6 +109,9 @@ def failed_at(error: BaseException, function: Callable[..., Any]) -> str:
         What the function raised.
     function
         A function, a method, a part of one, or an object that can be called.
+    source
+        A file that is told of rather than the function's own, where the error went through it:
+        that of a plug-in, whose rules a helper elsewhere may have made.
 
     Returns
     -------
@@ -125,6 +137,7 @@ def failed_at(error: BaseException, function: Callable[..., Any]) -> str:
     if code is None:
         code = getattr(inspect.getattr_static(type(function), "__call__", None), "__code__", None)
     path = getattr(code, "co_filename", "")
+    path = source if _line(error, source) else path
     line = _line(error, path)
     if not line:
         return ""

@@ -6,7 +6,7 @@ import ast
 import functools
 import inspect
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -81,15 +81,25 @@ def region_lines(asked: Sequence[Asked], rules: Mapping[str, Rule]) -> list[str]
     ]
     if not rows:
         return []
-    head, *shown = repr(Table(rows)).splitlines()
-    lines, told = [head], iter(order)
-    for at, line in enumerate(shown):
-        lines.append(line)
-        # a cell that was folded goes on in lines that begin with blanks
-        if at + 1 == len(shown) or shown[at + 1].startswith("("):
-            lines += _values(next(told).region, names)
+    head, *told = _lines_of_rows(rows)
+    lines = [*head]
+    for one, row in zip(order, told, strict=False):
+        lines += [*row, *_values(one.region, names)]
     more = len(order) - _ROWS
     return [*lines, f"and {more} more, of which no rule is surer"] if more > 0 else lines
+
+
+def _lines_of_rows(rows: Sequence[Mapping[str, str]]) -> Iterator[list[str]]:
+    """The lines of a table's head, and those of each row, whose last cell may be folded."""
+    *others, last = rows[0]
+    width = {name: max(len(name), *(len(row[name]) for row in rows)) for name in others}
+    # tables of one row each, that stand in line because their cells are as wide as in all of them
+    for at, row in enumerate(rows):
+        cells = {name.ljust(width[name]): row[name] for name in others}
+        head, *lines = repr(Table([{**cells, last: row[last]}])).splitlines()
+        if not at:
+            yield [head]
+        yield lines
 
 
 def measures_named(rule: Rule) -> tuple[str, ...]:
