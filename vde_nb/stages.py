@@ -9,9 +9,11 @@ threads.
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -90,6 +92,7 @@ class StageCache:
         self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
         self.max_bytes = max_bytes
+        _caches.add(self)
 
     def get(self, key: Hashable) -> Any:
         """The result kept under `key`, or None."""
@@ -121,6 +124,16 @@ class StageCache:
             self._entries.clear()
             self._bytes = 0
 
+    def _after_fork(self) -> None:
+        """In a forked child: a lock that nobody holds.
+
+        The thread that held it in the parent does not exist here and would never let go of it.
+        What it was writing may be half done, so then nothing is kept.
+        """
+        held, self._lock = self._lock.locked(), threading.Lock()
+        if held:
+            self.clear()
+
     @property
     def bytes_used(self) -> int:
         """Bytes kept now."""
@@ -137,6 +150,15 @@ class StageCache:
         used, most = self._bytes / 2**20, self.max_bytes / 2**20
         return f"StageCache({len(self)} results, {used:.0f} of {most:.0f} MiB)"
 
+
+def _caches_after_fork() -> None:
+    for cache in list(_caches):
+        cache._after_fork()
+
+
+_caches: weakref.WeakSet[StageCache] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_caches_after_fork)
 
 #: The cache :func:`vde_nb.compare` uses unless it is given another.
 shared_cache = StageCache()
