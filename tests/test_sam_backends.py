@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import subprocess
 import sys
@@ -244,6 +245,58 @@ def test_prompts_in_one_call_are_answered_as_one_by_one(kind, backends):
                     together[0][at], logits[0], atol=1e-4 * np.abs(logits).max()
                 )
                 np.testing.assert_allclose(together[1][at], scores[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_gpu_and_a_cpu_answer_alike(kind, backends):
+    # Elsewhere than on a CPU, the network's own decoder answers; here it can be asked to, too.
+    ours = backends(kind)
+    assert (ours._cells is None) == (kind == "sam_hq")
+    theirs = copy.copy(ours)
+    theirs._cells = None
+    size = 90, 120
+    arrays = ours.encode(picture(*size))
+    draw = np.random.default_rng(8)
+    many = draw.uniform(0, 90, (60, 2)), draw.integers(0, 2, 60)
+    for name, *prompt in [*prompts(*size), ("many points", None, *many, None)]:
+        for multimask in (False, True):
+            one, one_iou = decode(ours, ours.load(arrays), size, *prompt, multimask)
+            other, other_iou = decode(theirs, theirs.load(arrays), size, *prompt, multimask)
+            where = f"{kind}, {name}, multimask={multimask}"
+            spread = np.abs(other).max()
+            np.testing.assert_allclose(one, other, atol=1e-4 * spread, err_msg=where)
+            np.testing.assert_allclose(one_iou, other_iou, atol=1e-4, err_msg=where)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.1])
+def test_sam_2_takes_another_mask_for_one_that_hangs_on_the_threshold(
+    threshold, backends, monkeypatch
+):
+    backend, size = backends("sam2"), (90, 120)
+    decoder = backend._network.mask_decoder
+    assert decoder.dynamic_multimask_via_stability
+    monkeypatch.setattr(decoder, "dynamic_multimask_stability_thresh", threshold)
+    theirs = copy.copy(backend)
+    theirs._cells = None
+    arrays = backend.encode(picture(*size))
+    three, three_iou = decode(backend, backend.load(arrays), size, *prompts(*size)[0][1:], True)
+    one, _ = decode(backend, backend.load(arrays), size, *prompts(*size)[0][1:], False)
+    other, _ = decode(theirs, theirs.load(arrays), size, *prompts(*size)[0][1:], False)
+    np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
+    assert np.array_equal(one[0, 0], three[0, three_iou.argmax()]) == (threshold > 1)
+
+
+@pytest.mark.parametrize("kind", ["segment_anything", "sam2"])
+def test_an_answer_stays_as_it_is_when_another_prompt_is_answered(kind, backends):
+    backend, size = backends(kind), (90, 120)
+    loaded = backend.load(backend.encode(picture(*size)))
+    (_, *first), (_, *second) = prompts(*size)[:2]
+    logits, iou = decode(backend, loaded, size, *first, True)
+    kept = logits.copy(), iou.copy()
+    other, _ = decode(backend, loaded, size, *second, True)
+    assert not np.array_equal(other, kept[0])
+    np.testing.assert_array_equal(logits, kept[0])
+    np.testing.assert_array_equal(iou, kept[1])
 
 
 @pytest.mark.parametrize("kind", ALL)

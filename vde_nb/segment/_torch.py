@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from vde_nb._extras import need
 from vde_nb._progress import report
 from vde_nb.segment._backend import Arrays, Fit, Float32
+from vde_nb.segment._decoder import CellDecoder
 from vde_nb.segment._device import autocast_type
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class TorchBackend(ABC):
         # Inside a translated network a hook would run while it is translated, and never again.
         self._blocks = () if compile else tuple(blocks)
         self._encoding, self._decoding = threading.Lock(), threading.Lock()
+        #: Decodes on a CPU; elsewhere, and where it is None, the network's own decoder does.
+        self._cells: CellDecoder | None = None
 
     @abstractmethod
     def fit(self, height: int, width: int) -> Fit:
@@ -87,6 +90,10 @@ class TorchBackend(ABC):
     @abstractmethod
     def _encoded(self, tensor: Any) -> dict[str, Any]:
         """Run the encoder: tensors by name, the first axis always 1."""
+
+    @abstractmethod
+    def _prompted(self, boxes: Any, points: Any, labels: Any, masks: Any) -> tuple[Any, Any]:
+        """Run the prompt encoder: ``(N, P, C)``, and ``(N, C, h, w)`` for earlier masks."""
 
     @abstractmethod
     def _decoded(
@@ -138,12 +145,13 @@ class TorchBackend(ABC):
             for handle in handles:
                 handle.remove()
 
-    def load(self, arrays: Arrays) -> Mapping[str, Any]:
+    def load(self, arrays: Arrays) -> Any:
         """Bring kept arrays to the device; see :meth:`vde_nb.segment._backend.Backend.load`."""
-        torch = self._torch
-        # A copy: kept arrays are read-only, perhaps mapped from a file that may go.
+        if self._cells is not None:
+            return self._cells.picture(arrays)
+        # A copy: torch warns of arrays that it could write to but must not.
         return {
-            name: torch.from_numpy(np.array(array, np.float32)[None]).to(self.device)
+            name: self._torch.from_numpy(np.array(array)[None]).to(self.device).float()
             for name, array in arrays.items()
         }
 
@@ -165,14 +173,13 @@ class TorchBackend(ABC):
             return torch.from_numpy(np.array(array, dtype, order="C")).to(self.device)
 
         with self._decoding, torch.inference_mode():
-            logits, iou = self._decoded(
-                loaded,
-                tensor(boxes),
-                tensor(points),
-                tensor(labels, np.int64),
-                tensor(masks),
-                multimask,
-            )
+            prompts = tensor(boxes), tensor(points), tensor(labels, np.int64), tensor(masks)
+            if self._cells is None:
+                logits, iou = self._decoded(loaded, *prompts, multimask)
+            else:
+                tokens, dense = self._prompted(*prompts)
+                earlier = None if masks is None else dense
+                logits, iou = self._cells(loaded, tokens, earlier, multimask)
             # Contiguous: a view of one mask would keep all four of the decoder alive.
             return logits.float().contiguous().cpu().numpy(), iou.float().contiguous().cpu().numpy()
 

@@ -18,6 +18,7 @@ from PIL import Image
 from vde_nb._extras import need
 from vde_nb.segment._backend import Fit
 from vde_nb.segment._checkpoint import read_sam
+from vde_nb.segment._decoder import CellDecoder
 from vde_nb.segment._torch import TorchBackend, longest_side
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class SamBackend(TorchBackend):
         self.side = encoder.img_size
         self.grid = 4 * network.prompt_encoder.image_embedding_size[0]
         self.preprocessing = f"longest-{self.side}-pillow"
+        if device == "cpu":
+            prompts = network.prompt_encoder
+            self._cells = CellDecoder(
+                network.mask_decoder, prompts.get_dense_pe(), prompts.no_mask_embed.weight
+            )
 
     def fit(self, height: int, width: int) -> Fit:
         """The longer of `height` and `width` fills the frame."""
@@ -82,16 +88,19 @@ class SamBackend(TorchBackend):
     def _encoded(self, tensor: Any) -> dict[str, Any]:
         return {"image": self._network.image_encoder(tensor)}
 
+    def _prompted(self, boxes: Any, points: Any, labels: Any, masks: Any) -> tuple[Any, Any]:
+        sparse, dense = self._network.prompt_encoder(
+            points=None if points is None else (points, labels), boxes=boxes, masks=masks
+        )
+        return sparse, dense
+
     def _decoded(
         self, loaded: Any, boxes: Any, points: Any, labels: Any, masks: Any, multimask: bool
     ) -> tuple[Any, Any]:
-        prompts = self._network.prompt_encoder
-        sparse, dense = prompts(
-            points=None if points is None else (points, labels), boxes=boxes, masks=masks
-        )
+        sparse, dense = self._prompted(boxes, points, labels, masks)
         logits, iou = self._network.mask_decoder(
             image_embeddings=loaded["image"],
-            image_pe=prompts.get_dense_pe(),
+            image_pe=self._network.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
             multimask_output=multimask,

@@ -20,6 +20,7 @@ from vde_nb._extras import need
 from vde_nb.errors import WeightsError
 from vde_nb.segment._backend import Fit
 from vde_nb.segment._checkpoint import FAMILIES, read_transformers
+from vde_nb.segment._decoder import CellDecoder
 from vde_nb.segment._torch import TorchBackend, longest_side
 
 if TYPE_CHECKING:
@@ -93,6 +94,12 @@ class TransformersBackend(TorchBackend):
         self.preprocessing = self._how.word(self.side)
         self._mean = self._numbers(self._how.mean)
         self._deviation = self._numbers(self._how.deviation)
+        if device == "cpu" and self._family != "sam_hq":  # whose decoder has tokens of its own
+            self._cells = CellDecoder(
+                network.mask_decoder,
+                network.get_image_wide_positional_embeddings(),
+                prompts.no_mask_embed.weight,
+            )
 
     def _numbers(self, numbers: tuple[float, float, float]) -> Any:
         """Mean or deviation of colours, from [0, 1] to the 0 to 255 of pixels."""
@@ -129,22 +136,20 @@ class TransformersBackend(TorchBackend):
             return {"image": features[0], "early": features[1][0]}
         return {f"level_{at}": level for at, level in enumerate(features)}
 
+    def _prompted(self, boxes: Any, points: Any, labels: Any, masks: Any) -> tuple[Any, Any]:
+        given = _nested(boxes, points, labels, axis=0 if masks is None else 1)
+        sparse, dense = self._network.prompt_encoder(**given, input_masks=masks)
+        return sparse.flatten(0, 1), dense
+
     def _decoded(
         self, loaded: Any, boxes: Any, points: Any, labels: Any, masks: Any, multimask: bool
     ) -> tuple[Any, Any]:
-        # Prompts go in as one picture's many. Masks can only go in as many pictures' one.
-        many = masks is not None
-        axis = 1 if many else 0
         features = loaded
-        if many:
+        if masks is not None:
             features = {
                 name: level.expand(len(masks), *level.shape[1:]) for name, level in loaded.items()
             }
-        given = {
-            "input_points": points,
-            "input_labels": labels,
-            "input_boxes": boxes,
-        }
+        given = _nested(boxes, points, labels, axis=0 if masks is None else 1)
         extra: dict[str, Any] = {}
         embeddings: Any = features.get("image")
         if self._family == "sam_hq":
@@ -155,13 +160,16 @@ class TransformersBackend(TorchBackend):
             image_embeddings=embeddings,
             input_masks=masks,
             multimask_output=multimask,
-            **{
-                name: None if value is None else value.unsqueeze(axis)
-                for name, value in given.items()
-            },
+            **given,
             **extra,
         )
         return answer.pred_masks.flatten(0, 1), answer.iou_scores.flatten(0, 1)
+
+
+def _nested(boxes: Any, points: Any, labels: Any, axis: int) -> dict[str, Any]:
+    """Prompts as one picture's many (axis 0), or as many pictures' one, which masks have to be."""
+    given = {"input_points": points, "input_labels": labels, "input_boxes": boxes}
+    return {name: None if value is None else value.unsqueeze(axis) for name, value in given.items()}
 
 
 def _longest_list(encoder: Any) -> list[Any]:
