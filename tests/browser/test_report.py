@@ -65,6 +65,17 @@ def test_all_modes_are_there(report: Page, screenshots: Path) -> None:
         report.screenshot(path=str(screenshots / f"report-{name.lower()}.png"))
 
 
+def test_only_the_overlay_is_tinted_not_the_current_picture_alone(report: Page) -> None:
+    layers = "Array.from(document.querySelectorAll('.vde-viewer canvas'), c => c.toDataURL())"
+    seen = {}
+    for name in ("Overlay", "Current"):
+        report.get_by_role("radio", name=name, exact=True).click()
+        report.wait_for_timeout(200)
+        seen[name] = report.evaluate(layers)
+    different = [one != other for one, other in zip(*seen.values(), strict=True)]
+    assert sum(different) == 1, "the same picture, and outlines, without the tint"
+
+
 def test_the_wipe_is_dragged(report: Page) -> None:
     report.get_by_role("radio", name="Wipe", exact=True).click()
     stage = report.get_by_role("application", name="Pictures")

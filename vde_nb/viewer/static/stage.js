@@ -43,7 +43,7 @@ const ALL = BASE | TINT | POOL | MARKS | ACCENT | PLACE;
 /** Where the picture now differs by more than the threshold: a colour no severity has. */
 const LIVE = [255, 45, 135];
 const VEIL = [10, 12, 16];
-const MODES_WITH_MASKS = new Set(["overlay", "side", "wipe", "current"]);
+const MODES_WITH_MASKS = new Set(["overlay", "side", "wipe"]);
 /** Measures are kept by the browser until they are cleared. */
 const MOST_MEASURES = 5000;
 
