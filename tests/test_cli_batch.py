@@ -114,7 +114,7 @@ def test_many_errors_do_not_hide_what_changed(run, folders):
     told = out.splitlines()
     assert status == 1 and "and 3 more; the page has all of them" in told
     head, row = told[told.index("and 3 more; the page has all of them") + 2 :][:2]
-    assert head.split() == ["#", "severity", "type", "anomalies", "changed", "%", "name"]
+    assert " ".join(head.split()) == "# severity type anomalies score changed % name"
     assert row.split()[:3] == ["8", "major", "added_part"] and row.endswith("  today/a.png")
     assert "\n\n\n" not in out, "one blank line between two blocks"
 
@@ -132,7 +132,17 @@ def test_pictures_without_a_partner_stand_in_the_first_lines(run, folders):
     for name in ("lonely", "alone"):
         (folders / "golden" / f"{name}.png").write_bytes(b"not looked at")
     _, out, _ = run(*both(folders), *quick())
-    assert out.splitlines()[2] == "2 pictures without a partner of the same name"
+    assert out.startswith("Done: every pair was compared; 2 pictures have no partner\n")
+
+
+def test_without_a_rule_it_is_said_that_changes_do_not_fail(run, folders):
+    status, out, _ = run(*both(folders), *quick())
+    assert status == 0
+    assert "No rule: what has changed does not fail; --fail-if sets one" in out.splitlines()
+    _, out, _ = run(*both(folders), *quick(), "--fail-if", "ssim <= 1")
+    assert "No rule" not in out
+    order = "The worst first, by severities, then by the score of the worst place:"
+    assert order in out.splitlines()
 
 
 def test_another_scene_stands_in_the_first_lines(run, tmp_path):

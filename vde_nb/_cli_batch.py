@@ -295,11 +295,10 @@ def _summary(found: Run) -> list[str]:
         parts.append(duration(took["elapsed"]))
     lines = [_outcome(found), ", ".join(parts)]
     listed = _Listed(found)
-    unpaired = found.manifest.get("unpaired")
-    if isinstance(unpaired, int) and unpaired > 0:
-        lines.append(f"{_counted(unpaired, 'picture')} without a partner of the same name")
     if found.rule:
         lines.append(f"Rule: {found.rule}")
+    elif counts["changed"]:
+        lines.append("No rule: what has changed does not fail; --fail-if sets one")
     if found.tally.anomalies:
         grades = [f"{n} {name}" for name, n in reversed(found.severities.items()) if n]
         types = [f"{name} {count}" for name, count in list(found.types.items())[:8]]
@@ -363,13 +362,15 @@ class _Listed:
         """The worst pairs that are not clean, or fail all the same; with `judged` the verdicts."""
         if not self._worst:
             return []
-        head = ["#", "verdict", "severity", "type", "anomalies", "changed %", "name"]
+        head = ["#", "verdict", "severity", "type", "anomalies", "score", "changed %", "name"]
         cells = [head, *map(_cells, self._worst)]
         wide = max(len(line[3]) for line in cells)
-        lines = [
+        order = "The worst first, by severities, then by the score of the worst place:"
+        lines = [order] if len(self._worst) > 1 else []
+        lines += [
             f"{number:>6}  {f'{verdict:<7}  ' if judged else ''}{severity:<8}  {kind:<{wide}}  "
-            f"{count:>9}  {change:>9}  {name}"
-            for number, verdict, severity, kind, count, change, name in cells
+            f"{count:>9}  {score:>6}  {change:>9}  {name}"
+            for number, verdict, severity, kind, count, score, change, name in cells
         ]
         more = self._others - len(self._worst)
         return [*lines, f"and {more} more; the page has all of them"] if more else lines
@@ -380,10 +381,11 @@ def _cells(row: Row) -> list[str]:
     types = sorted(row["types"], key=lambda name: -row["types"][name])
     kind = f"{types[0]} +{len(types) - 1}" if len(types) > 1 else "".join(types)
     change = "" if row["change"] is None else f"{row['change']:.3f}"
+    score = "" if row["score"] is None else f"{row['score']:.2f}"
     name = _cut(row["name"], _LONGEST_NAME)
     worst = grades[-1] if grades else ""
     verdict, count = row["verdict"] or "", str(row["anomalies"])
-    return [str(row["number"]), verdict, worst, _cut(kind, 30), count, change, name]
+    return [str(row["number"]), verdict, worst, _cut(kind, 30), count, score, change, name]
 
 
 def _cut(text: str, most: int) -> str:

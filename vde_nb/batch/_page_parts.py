@@ -73,6 +73,8 @@ def outcome(run: Run) -> tuple[str, str, str]:
     if tally.unlike:
         do = "pair does" if tally.unlike == 1 else "pairs do"
         others += f"; {tally.unlike:,} {do} not look like the same scene"
+    if alone := _count(run.manifest.get("unpaired")):
+        others += f"; {alone:,} {'picture has' if alone == 1 else 'pictures have'} no partner"
     bad = tally.failed - tally.errors
     if bad > 0:
         parts.append(f"{bad:,} {'fails' if bad == 1 else 'fail'} by the rule")
