@@ -375,6 +375,16 @@ def test_no_pictures_no_model(tmp_path: Path, wall: np.ndarray) -> None:
         Normality.fit(tmp_path)
 
 
+def test_a_folder_without_pictures_tells_what_it_holds(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"no picture in the folder .*, it is empty\."):
+        Normality.fit(tmp_path)
+    for name in "edcba":
+        (tmp_path / f"{name}.txt").touch()
+    (tmp_path / "_good").mkdir()
+    with pytest.raises(SettingError, match=r"only _good/, a\.txt, b\.txt and 3 more\."):
+        Normality.fit(tmp_path)
+
+
 def test_models_are_found_by_name_and_wrong_names_are_explained(pixels: Normality) -> None:
     name = named_model(pixels)
     assert name in known_models()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from vde_nb._decode import ENDINGS
 from vde_nb._lessons import lesson
-from vde_nb._paths import absent
+from vde_nb._paths import absent, shown
 from vde_nb._text import natural
 from vde_nb.align import prepare
 from vde_nb.errors import ImageError, SettingError
@@ -76,9 +76,24 @@ def _folder(given: str) -> Iterator[tuple[str, Source]]:
         raise SettingError(f"{told} Give a folder or a list of pictures.{lesson('normality')}")
     names = [path.name for path in folder.iterdir() if _is_picture(path)]
     if not names:
-        raise SettingError(f"There is no picture in the folder {folder}.{lesson('normality')}")
+        raise SettingError(
+            f"There is no picture in the folder {folder}{_instead(folder)}.{lesson('normality')}"
+        )
     for name in sorted(names, key=natural):
         yield str(folder / name), folder / name
+
+
+def _instead(folder: Path, most: int = 3) -> str:
+    """What else is in there: it may be the wrong one, or the pictures lie one deeper."""
+    inside = sorted(
+        shown(path.name) + "/" * path.is_dir()
+        for path in folder.iterdir()
+        if not path.name.startswith(".")
+    )
+    if not inside:
+        return ", it is empty"
+    more = f" and {len(inside) - most} more" if len(inside) > most else ""
+    return f", only {', '.join(inside[:most])}{more}"
 
 
 def _is_picture(path: Path) -> bool:
