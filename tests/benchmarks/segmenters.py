@@ -6,18 +6,17 @@ The models have the real architectures and random weights (see `tests.sam_models
 are the real ones, what they outline means nothing. They are written once into a temporary folder
 and come in through :func:`vde_nb.segment.models.add_model`, as a user's own would.
 
-Measured on two cores of an AMD EPYC (AVX-512, bf16) with torch 2.14, while other programs had the
-share of the two cores that stands behind a part (of `kept`, in its second run); one taken away
-makes torch many times as slow, so these are no times of an idle machine. `parity` does not depend
-on that. `gpu` has not been run on a GPU yet.
+Measured on two cores of an AMD EPYC (AVX-512, bf16) with torch 2.14. `kept` had both for itself;
+beside the others ran programs that had the share of the two cores that stands behind a part, and
+one core taken away makes torch many times as slow. `parity` does not depend on that. `gpu` has not been run on a GPU yet.
 
 ==========================  ==============  ==============  ===================================
-kept (2 runs; 0.7 cores)    SAM ViT-B       SAM 2.1 tiny    wanted
+kept (1 run; idle)          SAM ViT-B       SAM 2.1 tiny    wanted
 ==========================  ==============  ==============  ===================================
-first prompt on a picture   9.1-9.2 s       2.7-6.9 s
-second prompt               0.061 s         0.073-0.34 s
-gain                        151-153 times   20-38 times     50; tiny MISSED: it encodes too fast
-gain after a restart        60-124 times    5-12 times      50; tiny MISSED, never undisturbed
+first prompt on a picture   10.0 s          3.06 s
+second prompt               0.033 s         0.049 s
+gain                        299 times       63 times        50
+gain after a restart        136 times       28 times        50; tiny MISSED
 ==========================  ==============  ==============  ===================================
 
 ==========================  ==============  ==============  ===================================
@@ -40,8 +39,9 @@ kept as float16: least IoU  0.9991          0.987           (median 0.9998 and 0
 kept: scores within         0.0018          0.005
 ==========================  ==============  ==============  ===================================
 
-More disturbed runs of the same day are not in the tables: `kept` at 67 and 37 times, 65 and 16
-after a restart; `boxes` once at 28.8 s (ViT-B, near the boxes) beside a loop of 4.9 s.
+`boxes` and `parity` were measured before prompts had a decoder of our own (`segment/_decoder.py`).
+A more disturbed run is not in the tables: `boxes` once at 28.8 s (ViT-B, near the boxes) beside a
+loop of 4.9 s.
 
 Cheaper encoders, disturbed (1.1 cores, and a run before): int8 1.0-1.3 times as fast (ViT-B) and
 1.4-1.9 times (tiny), bf16 1.6-2.2 and 1.1-1.5 times. By computing time on one thread, outside of
