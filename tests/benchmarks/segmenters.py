@@ -8,7 +8,8 @@ and come in through :func:`vde_nb.segment.models.add_model`, as a user's own wou
 
 Measured on two cores of an AMD EPYC (AVX-512, bf16) with torch 2.14. `kept` had both for itself;
 beside the others ran programs that had the share of the two cores that stands behind a part, and
-one core taken away makes torch many times as slow. `parity` does not depend on that. `gpu` has not been run on a GPU yet.
+one core taken away makes torch many times as slow. `parity` does not depend on that.
+`gpu` has not been run on a GPU yet.
 
 ==========================  ==============  ==============  ===================================
 kept (1 run; idle)          SAM ViT-B       SAM 2.1 tiny    wanted
