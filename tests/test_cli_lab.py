@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -449,6 +450,29 @@ _cli_lab._SECONDS = {seconds}
 sys.exit(_cli_lab._serve([sys.executable, "-c", {child}]))
 """
 SLEEPS = "import time; print('begun', flush=True); time.sleep(60)"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
+
+
+@contextlib.contextmanager
+def serving(child: str, seconds: float = 15) -> Iterator[subprocess.Popen[str]]:
+    """A process that serves what runs `child` in the place of JupyterLab, which has begun."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE.format(child=repr(child), seconds=seconds)],
+        cwd=Path(vde.__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hears,
+    )
+    try:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.2)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 @pytest_posix
@@ -462,57 +486,21 @@ SLEEPS = "import time; print('begun', flush=True); time.sleep(60)"
     ],
 )
 def test_who_ends_it_while_it_starts_ends_both_quietly(number, whole, status):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(child=repr(SLEEPS), seconds=15)],
-        cwd=Path(vde.__file__).parents[1],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=hears,
-    )
-    try:
-        assert process.stdout.readline() == "begun\n"
-        time.sleep(0.2)
+    with serving(SLEEPS) as process:
         (os.killpg if whole else os.kill)(process.pid, number)
         rest, _ = process.communicate(timeout=20)
         assert (process.returncode, rest) == (status, "")
         with pytest.raises(ProcessLookupError):
             os.killpg(process.pid, 0)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-DEAF = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-    "print('begun', flush=True); time.sleep(60)"
-)
 
 
 @pytest_posix
 def test_one_that_does_not_end_is_killed_and_that_is_said():
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(child=repr(DEAF), seconds=0.5)],
-        cwd=Path(vde.__file__).parents[1],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=hears,
-    )
-    try:
-        assert process.stdout.readline() == "begun\n"
-        time.sleep(0.2)
+    with serving(DEAF, seconds=0.5) as process:
         os.kill(process.pid, signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
         assert process.returncode == 130
         assert rest == "vde-nb: note: JupyterLab did not end within 0.5 seconds, and is killed\n"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
 
 
 def test_the_status_is_that_of_what_was_started():

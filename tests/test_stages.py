@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,3 +100,45 @@ def test_eight_threads_on_one_cache() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(run, range(2000)))
     assert cache.bytes_used <= 50_000
+
+
+# Forks
+
+#: Python 3.12 and later warn of every fork of a process with threads.
+quietly = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+here = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+def _in_a_child(cache: StageCache) -> int:
+    """Use the cache in a forked child; its exit status: how many results it found there."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)  # a child that hangs is ended by this, and its status is no exit
+        status = 99
+        try:
+            kept = len(cache)
+            cache.put("new", np.zeros(3))
+            status = kept if cache.get("new") is not None else 98
+        finally:
+            os._exit(status)  # whatever happens: no second run of the tests goes on in the child
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+@here
+@quietly
+def test_a_child_forked_while_the_cache_is_in_use_does_not_hang() -> None:
+    cache = StageCache()
+    cache.put("old", np.zeros(3))
+    with cache._lock:
+        found = _in_a_child(cache)
+    assert found == 0, "the child keeps nothing that may be half written, and goes on"
+    assert cache.get("old") is not None, "the parent keeps what it has"
+
+
+@here
+@quietly
+def test_a_child_forked_in_quiet_has_the_results_of_its_parent() -> None:
+    cache = StageCache()
+    cache.put("old", np.zeros(3))
+    assert _in_a_child(cache) == 1

@@ -33,7 +33,7 @@ STATES = ("running", "finished", "interrupted")
 _LONGEST_TEXT, _MOST_ENTRIES, _DEEPEST = 4000, 1000, 4
 #: Bytes of a thumbnail at most; ours have some ten thousand.
 #: Pairs of one name that are told, and rows whose names may have been meant.
-_TOLD, _NEAR = 5, 2000
+_TOLD, _NEAR, _LONGEST_NAME = 5, 2000, 100
 _LARGEST_PICTURE = 256 * 1024
 
 
@@ -125,18 +125,23 @@ class Stored:
 
     def _named(self, name: str) -> Row:
         """The only row of a name; see :meth:`row`."""
-        found = [row for row in self.rows() if row["name"] == name]
-        if not found:
-            close = nearest(name, {row["name"][:100] for row in islice(self.rows(), _NEAR)})
+        found: Row | None = None
+        ids = []  # not the rows: all of a run may have one name
+        for row in self.rows():
+            if row["name"] == name:
+                found = found or row
+                ids.append(row["id"])
+        if found is None:
+            names = {row["name"] for row in islice(self.rows(), _NEAR)}
+            close = nearest(name, (one for one in names if len(one) <= _LONGEST_NAME))
             hint = f" Did you mean {close}?" if close else " Give an id, a number, or a name."
             raise SettingError(f"The run has no pair {name!r}.{hint}")
-        if len(found) > 1:
-            ids = ", ".join(row["id"] for row in found[:_TOLD])
-            more = ", \u2026" if len(found) > _TOLD else ""
+        if len(ids) > 1:
+            told = ", ".join(ids[:_TOLD]) + (", \u2026" if len(ids) > _TOLD else "")
             raise SettingError(
-                f"{len(found)} pairs of the run are called {name!r}: give an id, {ids}{more}"
+                f"{len(ids)} pairs of the run are called {name!r}: give an id, {told}"
             )
-        return found[0]
+        return found
 
     def timings(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Id and timings of each row for which they are known: `seconds`, `stages_ms`, `worker`."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from vde_nb._lessons import lesson
-from vde_nb._module_errors import failed_at
+from vde_nb._module_errors import failed_at, words_of
 from vde_nb.classify._region import Region
 from vde_nb.classify._rules import BUILT_IN
 from vde_nb.errors import SettingError, VdeError
@@ -167,10 +167,10 @@ def _confidence(name: str, rule: Rule, region: Region) -> float:
     try:
         value = rule(region)
     except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")
         place = failed_at(error, rule)
         raise VdeError(
-            f"{where} failed on the region at {region.box}: {said}{place and f' ({place})'}. "
+            f"{where} failed on the region at {region.box}: {words_of(error)}"
+            f"{place and f' ({place})'}. "
             f"Mend it and register it again, or remove_anomaly_type({name!r}).{lesson('types')}"
         ) from error
     if isinstance(value, NUMBERS):

@@ -69,7 +69,8 @@ def fill(
             exact[:, columns] = value[1:]
         if heat.shape[0]:
             # Through 16 bits, where every value fits: cutting off, then capping or wrapping.
-            scaled = _scratch.get("d1", value[1:].shape, np.float64)
+            # in the memory of what the tile does not need any more
+            scaled = _scratch.get("means", value[1:].shape, np.float64)
             np.multiply(value[1:], 255.0, out=scaled)
             whole = _scratch.get("whole", scaled.shape, np.uint16)
             np.copyto(whole, scaled, casting="unsafe")
@@ -102,6 +103,7 @@ def _tile(x: npt.NDArray[np.uint8], y: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     n1 = np.subtract(sx, sy, out=sx)
     np.multiply(n1, n1, out=n1)
     d1 = cv2.addWeighted(means, 2, n1, 1, 0, sy)
+    # d2 without n2, for which the sum of the products is enough: no sum of squares is needed
     rest = cv2.addWeighted(common, 2 * _N, means, -2, 0, common)
     n2 = cv2.addWeighted(error, _N, n1, -1, 0, error)
     np.add(d1, C1, out=d1)

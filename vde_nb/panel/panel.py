@@ -77,8 +77,9 @@ class Panel(State):
     run
         Instead of those: a run to go through, the folder or the :class:`vde_nb.batch.Run`. Its
         pairs come worst first, with its method, preset and settings but for those that are given
-        here. Only pictures below `root` are opened, and only those that are what the run has
-        compared. Reviews are kept in the run's folder at once, see :attr:`run`.
+        here; it begins at the first one that nobody has reviewed. Only pictures below `root` are
+        opened, and only those that are what the run has compared. Reviews are kept in the run's
+        folder at once, see :attr:`run`.
     only
         Which pairs of a run are shown at first: ``"all"``, ``"changed"``, ``"failing"`` (by the
         rule of the run), ``"errors"`` or ``"unreviewed"``.
